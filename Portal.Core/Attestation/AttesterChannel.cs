@@ -1,0 +1,55 @@
+using Portal.Core.Inventory;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>What we ask a host's TPM for.</summary>
+/// <param name="Nonce">32 alphanumeric ASCII characters: goes into the quote's extraData.</param>
+/// <param name="Bank">TPM algorithm id of the PCR bank (0x000B is SHA-256).</param>
+/// <param name="Pcrs">PCR indices to quote, ascending.</param>
+/// <param name="WithEventLog">Whether the boot event log is needed.</param>
+public sealed record QuoteRequest(string Nonce, ushort Bank, IReadOnlyList<int> Pcrs, bool WithEventLog);
+
+/// <summary>What a host answered, as it came: nothing here has been checked.</summary>
+/// <param name="Quote">TPMS_ATTEST.</param>
+/// <param name="Signature">TPMT_SIGNATURE.</param>
+/// <param name="Bank">TPM algorithm id of the bank of <paramref name="Pcrs"/>.</param>
+/// <param name="Pcrs">PCR index to value.</param>
+/// <param name="EventLog">The boot event log, binary, if sent.</param>
+public sealed record Evidence(byte[] Quote, byte[] Signature, ushort Bank, IReadOnlyDictionary<int, byte[]> Pcrs, byte[]? EventLog);
+
+/// <summary>The closed list of ways a host answers a request for evidence.</summary>
+public abstract record ChannelAnswer
+{
+    private ChannelAnswer()
+    {
+    }
+
+    /// <summary>Evidence came.</summary>
+    public sealed record Answered(Evidence Evidence) : ChannelAnswer;
+
+    /// <summary>Nothing came: no connection, or the time was up. Says nothing about the host's integrity.</summary>
+    public sealed record Silent(string Sentence) : ChannelAnswer;
+
+    /// <summary>The agent answered that its TPM failed.</summary>
+    public sealed record TpmFailed(string Sentence) : ChannelAnswer;
+
+    /// <summary>Something came over the host's channel that is no answer: untrusted at once.</summary>
+    public sealed record Garbled(string Sentence) : ChannelAnswer;
+}
+
+/// <summary>What a host says of its own keys.</summary>
+/// <param name="AttestationKey">Public area of the attestation key, TPMT_PUBLIC.</param>
+public sealed record AttesterIdentity(byte[] AttestationKey);
+
+/// <summary>The way to a host's TPM. Adapters implement it; the verifier does not know which one answers.</summary>
+public interface IAttesterChannel
+{
+    /// <summary>Whether this adapter reaches that host.</summary>
+    bool Reaches(HostEndpoint host);
+
+    /// <summary>Asks for a quote. Never throws but for cancellation: trouble is an answer.</summary>
+    ValueTask<ChannelAnswer> QuoteAsync(HostEndpoint host, QuoteRequest request, CancellationToken ct);
+
+    /// <summary>Asks for the attester's identity, for enrolment; null when it does not answer.</summary>
+    ValueTask<AttesterIdentity?> IdentifyAsync(HostEndpoint host, CancellationToken ct);
+}

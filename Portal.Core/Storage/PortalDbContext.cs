@@ -1,0 +1,86 @@
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Attestation;
+using Portal.Core.Audit;
+using Portal.Core.Baselines;
+using Portal.Core.Inventory;
+using Portal.Core.Operations;
+using Portal.Core.Placement;
+
+namespace Portal.Core.Storage;
+
+/// <summary>The portal's database: the truth. A derived context per provider carries that provider's conversions and migrations.</summary>
+/// <param name="options">Options of the derived context.</param>
+public abstract class PortalDbContext(DbContextOptions options) : DbContext(options), IDataProtectionKeyContext
+{
+    /// <summary>Clusters.</summary>
+    public DbSet<Cluster> Clusters => Set<Cluster>();
+
+    /// <summary>Looser policies that wait for a second person.</summary>
+    public DbSet<PolicyProposal> PolicyProposals => Set<PolicyProposal>();
+
+    /// <summary>Hosts.</summary>
+    public DbSet<Host> Hosts => Set<Host>();
+
+    /// <summary>Templates.</summary>
+    public DbSet<Template> Templates => Set<Template>();
+
+    /// <summary>VMs.</summary>
+    public DbSet<VirtualMachine> VirtualMachines => Set<VirtualMachine>();
+
+    /// <summary>Enrolled attestation keys.</summary>
+    public DbSet<Attester> Attesters => Set<Attester>();
+
+    /// <summary>Current attestation results.</summary>
+    public DbSet<HostAttestation> Attestations => Set<HostAttestation>();
+
+    /// <summary>Transitions of attestation results.</summary>
+    public DbSet<AttestationTransition> AttestationTransitions => Set<AttestationTransition>();
+
+    /// <summary>Evidence.</summary>
+    public DbSet<EvidenceRecord> Evidence => Set<EvidenceRecord>();
+
+    /// <summary>Event logs, by digest.</summary>
+    public DbSet<EventLogRecord> EventLogs => Set<EventLogRecord>();
+
+    /// <summary>Baselines.</summary>
+    public DbSet<Baseline> Baselines => Set<Baseline>();
+
+    /// <summary>Revisions of baselines.</summary>
+    public DbSet<BaselineRevision> BaselineRevisions => Set<BaselineRevision>();
+
+    /// <summary>Who wrote and who approved which revision.</summary>
+    public DbSet<RevisionPerson> RevisionPersons => Set<RevisionPerson>();
+
+    /// <summary>Operations.</summary>
+    public DbSet<Operation> Operations => Set<Operation>();
+
+    /// <summary>Placement decisions.</summary>
+    public DbSet<DecisionRecord> Decisions => Set<DecisionRecord>();
+
+    /// <summary>Placement receipts.</summary>
+    public DbSet<PlacementReceipt> Receipts => Set<PlacementReceipt>();
+
+    /// <summary>The audit.</summary>
+    public DbSet<AuditEntry> AuditEntries => Set<AuditEntry>();
+
+    /// <summary>Facts about this database itself, such as the profile that opened it first.</summary>
+    public DbSet<DatabaseStamp> Stamps => Set<DatabaseStamp>();
+
+    /// <summary>Data Protection keys, shared by replicas.</summary>
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
+
+    /// <inheritdoc/>
+    protected override void OnModelCreating(ModelBuilder modelBuilder) =>
+        modelBuilder.ApplyConfigurationsFromAssembly(typeof(PortalDbContext).Assembly);
+}
+
+/// <summary>A fact about the database itself.</summary>
+public sealed class DatabaseStamp
+{
+    /// <summary>What, for example <c>profile</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its value, for example <c>Demo</c>.</summary>
+    public required string Value { get; set; }
+}
