@@ -58,6 +58,12 @@ public sealed class AuditEntry
     /// <summary>More, as JSON; never a secret.</summary>
     public string? Detail { get; init; }
 
-    /// <summary>HMAC-SHA-256 over this row and the seal of the row before; null until sealed.</summary>
+    /// <summary>
+    /// Place in the chain: 1, 2, 3 without a gap; null until sealed. Not the id: on a database with several writers a row with a lower id
+    /// may commit later.
+    /// </summary>
+    public long? Sequence { get; set; }
+
+    /// <summary>HMAC-SHA-256 over this row, its place and the seal of the row before; null until sealed.</summary>
     public byte[]? Seal { get; set; }
 }

@@ -21,6 +21,30 @@ public enum RevisionState
     Retired,
 }
 
+/// <summary>What follows from a state.</summary>
+public static class RevisionStates
+{
+    /// <summary>
+    /// Whether somebody may still edit it. A baseline has at most one such revision. One sent back counts: were it possible to copy it into
+    /// a new revision, its author would be nobody's author there and could approve their own text.
+    /// </summary>
+    public static bool IsOpen(this RevisionState state) => state switch
+    {
+        RevisionState.Draft or RevisionState.InReview or RevisionState.Rejected => true,
+        RevisionState.Approved or RevisionState.Retired => false,
+    };
+
+    /// <summary>The state in words a person reads after "is".</summary>
+    public static string Words(this RevisionState state) => state switch
+    {
+        RevisionState.Draft => "a draft",
+        RevisionState.InReview => "in review",
+        RevisionState.Approved => "approved",
+        RevisionState.Rejected => "sent back by a reviewer",
+        RevisionState.Retired => "retired",
+    };
+}
+
 /// <summary>A named, versioned set of reference values: what hosts may boot. Others call it a white list.</summary>
 public sealed class Baseline
 {
@@ -106,8 +130,21 @@ public sealed class RevisionPerson
     public required string PersonName { get; init; }
 
     /// <summary>What they did.</summary>
-    public required RevisionPart Part { get; init; }
+    public required RevisionPart Part { get; set; }
+
+    /// <summary>For an approver: the content hash they were shown and approved, hexadecimal. Null for an author.</summary>
+    public string? ContentHash { get; set; }
 
     /// <summary>When they first did.</summary>
     public required DateTimeOffset At { get; init; }
+}
+
+/// <summary>A host's current evidence matches an approved revision. Written with every appraisal, so that coverage is counted in the database.</summary>
+public sealed class BaselineMatch
+{
+    /// <summary>The host.</summary>
+    public required Guid HostId { get; init; }
+
+    /// <summary>The revision its latest evidence matches whole.</summary>
+    public required Guid RevisionId { get; init; }
 }

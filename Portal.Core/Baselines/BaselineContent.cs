@@ -34,6 +34,23 @@ public sealed record BaselineContent(ushort Bank, ImmutableArray<PcrReference> P
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = false };
 
+    /// <summary>Covers nothing, applies everywhere: what a draft starts from. It cannot be submitted.</summary>
+    public static BaselineContent Empty { get; } = new(PcrBanks.Sha256, [], [], "");
+
+    /// <summary>
+    /// The same content in the one spelling that is stored: digests in lower case, labels and notes trimmed, clusters sorted and named once,
+    /// no null anywhere. The order of PCRs and events is left as it is: it means something.
+    /// </summary>
+    public BaselineContent Normalized() => new(
+        Bank,
+        [.. Present(Pcrs).Select(p => new PcrReference(
+            p.Pcr,
+            Digest(p.Digests),
+            [.. Present(p.Events).Select(e => new EventReference(e.Type, Digest(e.Digests), Trim(e.Label), e.Optional))],
+            Trim(p.Label)))],
+        [.. Present(Clusters).Distinct().Order()],
+        Trim(Notes));
+
     /// <summary>The text that is stored, hashed and approved: JSON with a fixed order of members.</summary>
     public string ToCanonicalJson() => JsonSerializer.Serialize(this, Json);
 
@@ -47,4 +64,43 @@ public sealed record BaselineContent(ushort Bank, ImmutableArray<PcrReference> P
 
     /// <summary>Whether the revision applies to a cluster.</summary>
     public bool AppliesTo(Guid clusterId) => Clusters.IsDefaultOrEmpty || Clusters.Contains(clusterId);
+
+    private static ImmutableArray<T> Present<T>(ImmutableArray<T> list) => list.IsDefault ? [] : list;
+
+    private static ImmutableArray<string> Digest(ImmutableArray<string> digests) => [.. Present(digests).Select(d => Trim(d).ToLowerInvariant())];
+
+    // Requests are deserialized: a member may be null whatever its type says.
+    private static string Trim(string? text) => text?.Trim() ?? "";
+}
+
+/// <summary>PCR banks a baseline may speak of: TPM algorithm ids (TCG Algorithm Registry, table 3) and their digest sizes. SHA-1 is not among them.</summary>
+public static class PcrBanks
+{
+    /// <summary>SHA-256.</summary>
+    public const ushort Sha256 = 0x000B;
+
+    /// <summary>SHA-384.</summary>
+    public const ushort Sha384 = 0x000C;
+
+    /// <summary>SHA-512.</summary>
+    public const ushort Sha512 = 0x000D;
+
+    /// <summary>Bytes of a digest; null when the bank is none a baseline may speak of.</summary>
+    public static int? DigestSize(ushort bank) => bank switch
+    {
+        Sha256 => 32,
+        Sha384 => 48,
+        Sha512 => 64,
+        _ => null,
+    };
+
+    /// <summary>The bank's name for a person.</summary>
+    public static string Name(ushort bank) => bank switch
+    {
+        0x0004 => "SHA-1",
+        Sha256 => "SHA-256",
+        Sha384 => "SHA-384",
+        Sha512 => "SHA-512",
+        _ => $"algorithm 0x{bank:X4}",
+    };
 }

@@ -135,6 +135,8 @@ internal sealed class BaselineRevisionConfiguration : IEntityTypeConfiguration<B
     {
         builder.HasIndex(r => new { r.BaselineId, r.Number }).IsUnique();
         builder.HasIndex(r => r.State);
+        // One revision that can still be edited per baseline: draft, in review, rejected (RevisionStates.IsOpen).
+        builder.HasIndex(r => r.BaselineId, "IX_BaselineRevisions_Open").IsUnique().HasFilter("\"State\" IN (0, 1, 3)");
         builder.Property(r => r.Version).IsConcurrencyToken();
         builder.HasOne<Baseline>().WithMany().HasForeignKey(r => r.BaselineId).OnDelete(DeleteBehavior.Cascade);
     }
@@ -147,6 +149,17 @@ internal sealed class RevisionPersonConfiguration : IEntityTypeConfiguration<Rev
         // The key is the four-eyes rule: one row per person, so nobody is both author and approver.
         builder.HasKey(p => new { p.RevisionId, p.Issuer, p.Subject });
         builder.HasOne<BaselineRevision>().WithMany().HasForeignKey(p => p.RevisionId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
+internal sealed class BaselineMatchConfiguration : IEntityTypeConfiguration<BaselineMatch>
+{
+    public void Configure(EntityTypeBuilder<BaselineMatch> builder)
+    {
+        builder.HasKey(m => new { m.HostId, m.RevisionId });
+        builder.HasIndex(m => m.RevisionId);
+        builder.HasOne<Host>().WithMany().HasForeignKey(m => m.HostId).OnDelete(DeleteBehavior.Cascade);
+        builder.HasOne<BaselineRevision>().WithMany().HasForeignKey(m => m.RevisionId).OnDelete(DeleteBehavior.Cascade);
     }
 }
 
@@ -186,6 +199,7 @@ internal sealed class AuditEntryConfiguration : IEntityTypeConfiguration<AuditEn
         builder.HasIndex(a => a.At);
         builder.HasIndex(a => new { a.TargetId, a.Id });
         builder.HasIndex(a => a.Severity);
+        builder.HasIndex(a => a.Sequence).IsUnique();
     }
 }
 

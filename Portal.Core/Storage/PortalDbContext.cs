@@ -52,6 +52,9 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
     /// <summary>Who wrote and who approved which revision.</summary>
     public DbSet<RevisionPerson> RevisionPersons => Set<RevisionPerson>();
 
+    /// <summary>Which hosts match which approved revisions now.</summary>
+    public DbSet<BaselineMatch> BaselineMatches => Set<BaselineMatch>();
+
     /// <summary>Operations.</summary>
     public DbSet<Operation> Operations => Set<Operation>();
 
