@@ -64,11 +64,20 @@ public readonly struct Outcome<T>
     /// <exception cref="InvalidOperationException">The outcome is a refusal: a bug in the caller.</exception>
     public T Value => Refusal is null ? value! : throw new InvalidOperationException($"No value: {Refusal.Code}");
 
+    internal static Outcome<T> From(T value) => new(value, null);
+
     /// <summary>Wraps a value.</summary>
     public static implicit operator Outcome<T>(T value) => new(value, null);
 
     /// <summary>Wraps a refusal.</summary>
     public static implicit operator Outcome<T>(Refusal refusal) => new(default, refusal);
+}
+
+/// <summary>Makes outcomes where the language cannot infer them.</summary>
+public static class Outcome
+{
+    /// <summary>Wraps a value; for interface types, which have no implicit conversion.</summary>
+    public static Outcome<T> Of<T>(T value) => Outcome<T>.From(value);
 }
 
 /// <summary>The value of an outcome that has nothing to say but "done".</summary>

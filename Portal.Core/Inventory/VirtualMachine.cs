@@ -53,7 +53,7 @@ public enum VirtualMachineStatus
     Unknown,
 }
 
-/// <summary>A virtual machine. It holds the capacity it claims on <see cref="HostId"/> from creation until deletion or migration, running or not.</summary>
+/// <summary>A virtual machine. It holds the capacity it claims on <see cref="HostId"/>, and while it moves on <see cref="TargetHostId"/>, from creation until deletion, running or not.</summary>
 public sealed class VirtualMachine
 {
     /// <summary>Identifier.</summary>
@@ -91,6 +91,9 @@ public sealed class VirtualMachine
 
     /// <summary>Where it is placed, if it is.</summary>
     public Guid? HostId { get; set; }
+
+    /// <summary>Where capacity is claimed for it while it is on its way to being placed, defined or moved there.</summary>
+    public Guid? TargetHostId { get; set; }
 
     /// <summary>The decision that put it there.</summary>
     public Guid? DecisionId { get; set; }

@@ -65,9 +65,11 @@ internal sealed class VirtualMachineConfiguration : IEntityTypeConfiguration<Vir
     {
         builder.HasIndex(v => v.Name).IsUnique();
         builder.HasIndex(v => v.HostId);
+        builder.HasIndex(v => v.TargetHostId);
         builder.HasIndex(v => v.ClusterId);
         builder.HasOne<Cluster>().WithMany().HasForeignKey(v => v.ClusterId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Host>().WithMany().HasForeignKey(v => v.HostId).OnDelete(DeleteBehavior.Restrict);
+        builder.HasOne<Host>().WithMany().HasForeignKey(v => v.TargetHostId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Template>().WithMany().HasForeignKey(v => v.TemplateId).OnDelete(DeleteBehavior.Restrict);
         builder.Ignore(v => v.IsRunning);
     }

@@ -1,0 +1,16 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Portal.Core.Inventory;
+
+/// <summary>Registers the inventory.</summary>
+public static class InventoryRegistration
+{
+    /// <summary>Adds directories and commands of hosts and clusters.</summary>
+    public static IServiceCollection AddInventory(this IServiceCollection services)
+    {
+        services.AddSingleton<HostDirectory>();
+        services.AddSingleton<ClusterDirectory>();
+        services.AddSingleton<ChangeHostState>();
+        return services;
+    }
+}

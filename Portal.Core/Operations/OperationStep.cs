@@ -1,0 +1,105 @@
+using System.Text.Json;
+
+namespace Portal.Core.Operations;
+
+/// <summary>What a step works with: the operation's record and its typed data.</summary>
+/// <typeparam name="TData">The request and what steps learnt; round-trips through JSON.</typeparam>
+/// <param name="operation">The record.</param>
+/// <param name="data">Its data.</param>
+public sealed class OperationContext<TData>(Operation operation, TData data)
+{
+    /// <summary>The record.</summary>
+    public Operation Operation { get; } = operation;
+
+    /// <summary>What was asked and learnt. Stored after every step; a step that must not lose what it learnt stores it in its own transaction too.</summary>
+    public TData Data { get; set; } = data;
+
+    /// <summary>The person who asked.</summary>
+    public Access.Person Person => new(Operation.Issuer, Operation.Subject, Operation.PersonName);
+}
+
+/// <summary>One small step that touches the world once.</summary>
+/// <typeparam name="TData">Data of the operation.</typeparam>
+public abstract class OperationStep<TData>
+{
+    /// <summary>What it does, for a person.</summary>
+    public abstract string Title { get; }
+
+    /// <summary>Whether the step is done already; asked before <see cref="DoAsync"/> when a crash may have interrupted it. The sentence of what came of it, or null.</summary>
+    public abstract Task<string?> CheckAsync(OperationContext<TData> context, CancellationToken ct);
+
+    /// <summary>Does it. The sentence of what came of it, or the reason why not.</summary>
+    public abstract Task<Outcome<string>> DoAsync(OperationContext<TData> context, CancellationToken ct);
+
+    /// <summary>Undoes what it did, wholly or half done. Must be safe to repeat.</summary>
+    public abstract Task UndoAsync(OperationContext<TData> context, CancellationToken ct);
+}
+
+/// <summary>A kind of operation: its steps in order. The runner knows only this.</summary>
+public interface IOperationKind
+{
+    /// <summary>For example <c>vm.create</c>.</summary>
+    string Kind { get; }
+
+    /// <summary>Titles of the steps in order, with the stable names of their classes.</summary>
+    IReadOnlyList<(string Name, string Title)> Steps { get; }
+
+    /// <summary>Binds an operation's record to its steps.</summary>
+    IReadOnlyList<IBoundStep> Bind(Operation operation);
+}
+
+/// <summary>A step bound to one operation.</summary>
+public interface IBoundStep
+{
+    /// <summary>Stable name of the step's class.</summary>
+    string Name { get; }
+
+    /// <summary>See <see cref="OperationStep{TData}.CheckAsync"/>.</summary>
+    Task<string?> CheckAsync(CancellationToken ct);
+
+    /// <summary>See <see cref="OperationStep{TData}.DoAsync"/>.</summary>
+    Task<Outcome<string>> DoAsync(CancellationToken ct);
+
+    /// <summary>See <see cref="OperationStep{TData}.UndoAsync"/>.</summary>
+    Task UndoAsync(CancellationToken ct);
+}
+
+/// <summary>A kind of operation made of typed steps.</summary>
+/// <typeparam name="TData">Data of the operation.</typeparam>
+/// <param name="kind">For example <c>vm.create</c>.</param>
+/// <param name="steps">The steps in order.</param>
+public sealed class OperationKind<TData>(string kind, params IReadOnlyList<OperationStep<TData>> steps) : IOperationKind
+{
+    /// <inheritdoc/>
+    public string Kind => kind;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, string Title)> Steps { get; } = [.. steps.Select(s => (s.GetType().Name, s.Title))];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<IBoundStep> Bind(Operation operation)
+    {
+        var data = JsonSerializer.Deserialize<TData>(operation.Data)
+            ?? throw new JsonException($"Operation {operation.Id} has no data.");
+        var context = new OperationContext<TData>(operation, data);
+        return [.. steps.Select(step => new Bound(step, context))];
+    }
+
+    private sealed class Bound(OperationStep<TData> step, OperationContext<TData> context) : IBoundStep
+    {
+        public string Name => step.GetType().Name;
+
+        public Task<string?> CheckAsync(CancellationToken ct) => Keep(step.CheckAsync(context, ct));
+
+        public Task<Outcome<string>> DoAsync(CancellationToken ct) => Keep(step.DoAsync(context, ct));
+
+        public Task UndoAsync(CancellationToken ct) => step.UndoAsync(context, ct);
+
+        private async Task<T> Keep<T>(Task<T> work)
+        {
+            var result = await work;
+            context.Operation.Data = JsonSerializer.Serialize(context.Data);
+            return result;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Portal.Core.Access;
+using Portal.Core.Audit;
+using Portal.Core.Changes;
+using Portal.Core.Inventory;
+using Portal.Core.Storage;
+
+namespace Portal.Core.Virtualization;
+
+/// <summary>Keeps the portal's word about VMs true: looks at every host at start, then follows events. VMs that an operation holds are the operation's.</summary>
+/// <param name="hypervisors">All adapters.</param>
+/// <param name="contexts">The database.</param>
+/// <param name="audit">Where changes behind our back are told.</param>
+/// <param name="feed">Who listens.</param>
+/// <param name="time">Our clock.</param>
+/// <param name="log">For operators.</param>
+internal sealed partial class HypervisorWatch(
+    Hypervisors hypervisors,
+    IDbContextFactory<PortalDbContext> contexts,
+    AuditLog audit,
+    IChangeFeed feed,
+    TimeProvider time,
+    ILogger<HypervisorWatch> log) : BackgroundService
+{
+    private static readonly TimeSpan BackOff = TimeSpan.FromSeconds(5);
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll(hypervisors.All.Select(adapter => FollowAsync(adapter, stoppingToken)));
+
+    private async Task FollowAsync(IHypervisor adapter, CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                // Listening begins before the look around, so that nothing falls between them.
+                var events = adapter.EventsAsync(ct).GetAsyncEnumerator(ct);
+                await using (events)
+                {
+                    var next = events.MoveNextAsync();
+                    await LookAroundAsync(adapter, ct);
+                    while (await next)
+                    {
+                        await NoteAsync(events.Current.VirtualMachineId, events.Current.HostId, events.Current.State, ct);
+                        next = events.MoveNextAsync();
+                    }
+                }
+
+                return;
+            }
+            catch (Exception fault) when (fault is not OperationCanceledException)
+            {
+                Lost(log, fault);
+                await Task.Delay(BackOff, time, ct);
+            }
+        }
+    }
+
+    private async Task LookAroundAsync(IHypervisor adapter, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var placed = await db.VirtualMachines.AsNoTracking()
+            .Where(v => v.HostId != null && v.OperationId == null)
+            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address) })
+            .ToListAsync(ct);
+        foreach (var vm in placed.Where(v => adapter.Reaches(v.Host)))
+        {
+            var answer = await adapter.FindAsync(vm.Host, vm.Id, ct);
+            if (answer.Reached)
+            {
+                await NoteAsync(vm.Id, vm.Host.Id, answer.Domain?.State, ct);
+            }
+        }
+    }
+
+    private async Task NoteAsync(Guid vmId, Guid hostId, DomainState? state, CancellationToken ct)
+    {
+        var status = state switch
+        {
+            DomainState.Running => VirtualMachineStatus.Up,
+            DomainState.ShuttingDown => VirtualMachineStatus.PoweringDown,
+            DomainState.ShutOff => VirtualMachineStatus.Down,
+            null => VirtualMachineStatus.Unknown,
+        };
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var vm = await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == vmId && v.HostId == hostId && v.OperationId == null, ct);
+        if (vm is null || vm.Status == status)
+        {
+            return;
+        }
+
+        var changed = await db.VirtualMachines.Where(v => v.Id == vmId && v.HostId == hostId && v.OperationId == null && v.Status == vm.Status)
+            .ExecuteUpdateAsync(set => set.SetProperty(v => v.Status, status), ct);
+        if (changed == 1)
+        {
+            audit.Add(db, Person.Portal, "vm.seen", new AuditTarget("vm", vmId, vm.Name), $"'{vm.Name}' is now {VmOperations.Words(status)}; it was {VmOperations.Words(vm.Status)}.");
+            await db.SaveChangesAsync(ct);
+            feed.Publish(Change.Of(ChangeTopic.VirtualMachine, vmId));
+            feed.Publish(Change.Of(ChangeTopic.Audit));
+        }
+    }
+
+    [LoggerMessage(301, LogLevel.Warning, "Following a hypervisor's events failed; starting over")]
+    private static partial void Lost(ILogger log, Exception fault);
+}

@@ -1,0 +1,36 @@
+using Portal.Core.Inventory;
+
+namespace Portal.Core.Virtualization.Steps;
+
+/// <summary>Data of every VM operation.</summary>
+internal sealed record VmWork
+{
+    public required Guid VirtualMachineId { get; init; }
+
+    public required string Name { get; init; }
+
+    public required DomainDefinition Definition { get; init; }
+
+    public required Guid ClusterId { get; init; }
+
+    /// <summary>The host a person chose, for a migration.</summary>
+    public Guid? OnlyHostId { get; init; }
+
+    /// <summary>Where it was when the operation began.</summary>
+    public Guid? SourceHostId { get; init; }
+
+    /// <summary>Where the gate admitted it.</summary>
+    public Guid? HostId { get; set; }
+
+    public string HostName { get; set; } = "";
+
+    /// <summary>What it was doing when the operation began.</summary>
+    public VirtualMachineStatus StatusBefore { get; init; }
+
+    /// <summary>What it was before an edit.</summary>
+    public DomainDefinition? Before { get; init; }
+
+    public string DescriptionBefore { get; init; } = "";
+
+    public string DescriptionAfter { get; init; } = "";
+}
