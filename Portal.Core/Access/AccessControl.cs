@@ -18,14 +18,20 @@ public sealed class AccessControl(AuditLog audit)
             return null;
         }
 
+        var refusal = Denied(caller, permission);
+        await audit.RefusedAsync(caller.Person, target, refusal, ct);
+        return refusal;
+    }
+
+    /// <summary>The refusal itself, for pages that say beforehand why something is not on offer; audits nothing.</summary>
+    public static Refusal Denied(Caller caller, Permission permission)
+    {
         var roles = string.Join(" or ", Permissions.Granting(permission).Select(r => r.ToString().ToLowerInvariant()));
-        var refusal = new Refusal(
+        return new Refusal(
             "access.denied",
             RefusalKind.Forbidden,
             $"{caller.Person.Name} may not {Words(permission)}.",
             $"Ask somebody with the role {roles}.");
-        await audit.RefusedAsync(caller.Person, target, refusal, ct);
-        return refusal;
     }
 
     private static string Words(Permission permission) => permission switch

@@ -7,11 +7,15 @@ namespace Portal.Core.Audit;
 /// <summary>Registers the room.</summary>
 public static class AuditFeature
 {
-    /// <summary>Adds the audit and what writes refusals to it. Needs storage, Data Protection and the change feed.</summary>
+    /// <summary>Adds the audit, its chain and its queries, and what writes refusals to it. Needs storage, Data Protection, the change feed and a clock.</summary>
     public static IServiceCollection AddAudit(this IServiceCollection services)
     {
         services.TryAddSingleton<AuditLog>();
         services.TryAddSingleton<AccessControl>();
+        services.AddSingleton<AuditKey>();
+        services.AddSingleton<AuditChain>();
+        services.AddSingleton<AuditDirectory>();
+        services.AddHostedService<AuditSealing>();
         return services;
     }
 }

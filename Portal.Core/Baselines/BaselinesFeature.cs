@@ -15,5 +15,7 @@ public static class BaselinesFeature
         .AddSingleton<ApproveRevision>()
         .AddSingleton<RejectRevision>()
         .AddSingleton<RetireRevision>()
-        .AddSingleton<RenameBaseline>();
+        .AddSingleton<RenameBaseline>()
+        .AddSingleton<ApprovedRevisions>()
+        .AddSingleton<BaselineDirectory>();
 }
