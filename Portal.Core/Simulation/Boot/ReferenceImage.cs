@@ -1,0 +1,48 @@
+using System.Collections.Immutable;
+
+namespace Portal.Core.Simulation.Boot;
+
+/// <summary>Which side of a boot a reference describes.</summary>
+public enum ReferenceKind
+{
+    /// <summary>PCR 0, 2, 3 and 7.</summary>
+    Firmware,
+
+    /// <summary>PCR 4, 8, 9 and 14.</summary>
+    Hypervisor,
+}
+
+/// <summary>An event that a vendor's reference says a boot measures.</summary>
+/// <param name="Pcr">Where to.</param>
+/// <param name="EventType">TCG event type.</param>
+/// <param name="Sha256">Digest, lower-case hexadecimal.</param>
+/// <param name="Label">What a person calls it, with the version.</param>
+/// <param name="Optional">Whether it may be absent.</param>
+public sealed record ReferenceEvent(int Pcr, uint EventType, string Sha256, string Label, bool Optional);
+
+/// <summary>What a vendor would publish of a firmware or of an operating system: the events to expect, in order within each PCR. PCR 1, 5 and 6 are not covered.</summary>
+/// <param name="Name">For example <c>PowerEdge R760 firmware 2.19.1</c>.</param>
+/// <param name="Kind">Which side.</param>
+/// <param name="Pcrs">The PCRs it covers, ascending.</param>
+/// <param name="Events">The events of those PCRs.</param>
+public sealed record ReferenceImage(string Name, ReferenceKind Kind, ImmutableArray<int> Pcrs, ImmutableArray<ReferenceEvent> Events)
+{
+    private static readonly ImmutableArray<int> FirmwarePcrs = [0, 2, 3, 7];
+    private static readonly ImmutableArray<int> HypervisorPcrs = [4, 8, 9, 14];
+
+    /// <summary>What to expect of the firmware of a boot.</summary>
+    public static ReferenceImage OfFirmware(BootRecipe recipe) => Of(recipe.Firmware.Name, ReferenceKind.Firmware, FirmwarePcrs, recipe);
+
+    /// <summary>What to expect of the boot loader and kernel of a boot.</summary>
+    public static ReferenceImage OfHypervisor(BootRecipe recipe) => Of(recipe.Hypervisor.Name, ReferenceKind.Hypervisor, HypervisorPcrs, recipe);
+
+    private static ReferenceImage Of(string name, ReferenceKind kind, ImmutableArray<int> pcrs, BootRecipe recipe) => new(
+        name,
+        kind,
+        pcrs,
+        [
+            .. BootImage.Of(recipe).Events
+                .Where(e => e.IsExtended && pcrs.Contains(e.Pcr))
+                .Select(e => new ReferenceEvent(e.Pcr, e.Type, Convert.ToHexStringLower(TpmAlgorithm.Hash(TpmAlgorithm.Sha256, e.Measured)), e.Label, Optional: false)),
+        ]);
+}
