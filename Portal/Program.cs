@@ -1,3 +1,41 @@
-var builder = WebApplication.CreateBuilder(args);
-var app = builder.Build();
-await app.RunAsync();
+using Portal;
+using Portal.Components.Overview;
+using Portal.Identity;
+using Portal.Profiles;
+
+try
+{
+    var builder = WebApplication.CreateBuilder(args);
+    var profile = builder.AddProfile();
+    builder.AddTelemetry();
+    builder.AddStorage(profile);
+    builder.AddIdentity(profile);
+    builder.AddShell();
+    builder.Services.AddOverviewFeature();
+
+    var app = builder.Build();
+    await app.OpenStorageAsync(profile);
+    app.UseProfile(profile);
+    app.UseExceptionHandler("/fault", createScopeForErrors: true);
+    app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
+    app.UseRouting();
+    app.UseMiddleware<RestGuard>();
+    app.UseAuthentication();
+    app.UseAuthorization();
+    app.UseAntiforgery();
+    app.MapIdentity(profile);
+    app.MapTelemetry();
+    app.MapShell();
+    app.GreetWhenStarted(profile);
+    await app.RunAsync();
+    return 0;
+}
+catch (StartRefusedException refused)
+{
+    foreach (var sentence in refused.Sentences)
+    {
+        await Console.Error.WriteLineAsync(sentence);
+    }
+
+    return StartRefusedException.ExitCode;
+}

@@ -1,0 +1,93 @@
+using Microsoft.AspNetCore.Components;
+using Portal.Core.Access;
+using Portal.Core.Changes;
+using Portal.Extensions;
+
+namespace Portal.Components.Layout;
+
+/// <summary>The main menu: the contributed places, each with the number of things that need attention there.</summary>
+public sealed partial class NavMenu(
+    IEnumerable<MenuPlace> places,
+    IServiceScopeFactory scopes,
+    IChangeFeed changes,
+    TimeProvider time,
+    ILogger<NavMenu> log)
+{
+    private readonly Dictionary<MenuPlace, MenuBadge?> badges = [];
+    private readonly CancellationTokenSource stop = new();
+    private MenuPlace[] shown = [];
+    private IDisposable? subscription;
+    private int waiting;
+
+    [CascadingParameter]
+    public Caller? Caller { get; set; }
+
+    protected override void OnParametersSet() =>
+        shown = [.. places.Where(p => p.Requires is not { } needed || Caller?.May(needed) == true).OrderBy(p => p.Order)];
+
+    protected override async Task OnAfterRenderAsync(bool firstRender)
+    {
+        if (firstRender && shown.Any(p => p.Badge is not null))
+        {
+            subscription = changes.Subscribe(Hear);
+            await CountAsync();
+        }
+    }
+
+    /// <summary>Counts again, at most once a second, however much happens.</summary>
+    private void Hear(Change change)
+    {
+        if (shown.Any(p => p.BadgeTopics.Contains(change.Topic)) && Interlocked.Exchange(ref waiting, 1) == 0)
+        {
+            _ = InvokeAsync(CountSoonAsync);
+        }
+    }
+
+    private async Task CountSoonAsync()
+    {
+        try
+        {
+            await Task.Delay(TimeSpan.FromSeconds(1), time, stop.Token);
+            Interlocked.Exchange(ref waiting, 0);
+            await CountAsync();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The tab was closed meanwhile.
+        }
+    }
+
+    private async Task CountAsync()
+    {
+        foreach (var place in shown.Where(p => p.Badge is not null))
+        {
+            try
+            {
+                await using var scope = scopes.CreateAsyncScope();
+                badges[place] = await place.Badge!(scope.ServiceProvider, stop.Token);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception fault)
+            {
+                // No number is better than an old one.
+                badges[place] = null;
+                CountFailed(log, place.Title, fault);
+            }
+        }
+
+        StateHasChanged();
+    }
+
+    public void Dispose()
+    {
+        subscription?.Dispose();
+        stop.Cancel();
+        stop.Dispose();
+    }
+
+    [LoggerMessage(4001, LogLevel.Error, "The badge of {Place} could not be counted")]
+    private static partial void CountFailed(ILogger log, string place, Exception fault);
+}

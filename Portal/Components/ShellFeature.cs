@@ -1,0 +1,41 @@
+using Microsoft.AspNetCore.Components.Authorization;
+using MudBlazor;
+using MudBlazor.Services;
+using Portal.Components;
+using Portal.Components.Shared;
+using Portal.Core.Changes;
+using Portal.Extensions;
+
+namespace Portal;
+
+/// <summary>The frame around the pages.</summary>
+public static class ShellFeature
+{
+    public static void AddShell(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddRazorComponents().AddInteractiveServerComponents(circuits =>
+        {
+            // A closed tab costs memory; the address of a page brings its state back.
+            circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromSeconds(30);
+            circuits.DetailedErrors = builder.Environment.IsDevelopment();
+        });
+        services.AddCascadingAuthenticationState();
+        services.AddMudServices(mud =>
+        {
+            mud.SnackbarConfiguration.PositionClass = Defaults.Classes.Position.BottomRight;
+            mud.SnackbarConfiguration.PreventDuplicates = true;
+        });
+        services.AddSingleton<IChangeFeed, InProcessChangeFeed>();
+        services.AddScoped<Announcer>();
+    }
+
+    public static void MapShell(this WebApplication app)
+    {
+        app.MapStaticAssets().AllowAnonymous();
+        app.MapRazorComponents<App>()
+            .AddInteractiveServerRenderMode()
+            .AddAdditionalAssemblies([.. app.Services.GetServices<AdditionalPages>().Select(p => p.Assembly)])
+            .RequireAuthorization();
+    }
+}

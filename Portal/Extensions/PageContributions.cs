@@ -1,0 +1,48 @@
+using System.Reflection;
+
+namespace Portal.Extensions;
+
+/// <summary>A card on the Overview.</summary>
+/// <param name="Order">Where it stands; "needs attention" comes first (100).</param>
+/// <param name="Component">A component without required parameters; it draws its own <c>Card</c>.</param>
+public sealed record OverviewCard(int Order, Type Component)
+{
+    /// <summary>Whether it takes the whole width instead of one column.</summary>
+    public bool Wide { get; init; }
+}
+
+/// <summary>A tab or block of a VM's page.</summary>
+/// <param name="Id">Stable name in the URL.</param>
+/// <param name="Title">Its heading.</param>
+/// <param name="Order">Where it stands.</param>
+/// <param name="Component">A component with a parameter <c>VirtualMachine</c> of type <see cref="Core.Inventory.VirtualMachine"/>.</param>
+public sealed record VmSection(string Id, string Title, int Order, Type Component);
+
+/// <summary>A field of the dialog that makes or edits a VM.</summary>
+/// <param name="Id">Stable name; equals the REST field a refusal names, so that it shows beside the field.</param>
+/// <param name="Order">Where it stands; the dialog's own fields use 100 (name) to 700 (network).</param>
+/// <param name="Component">A component with the parameters <c>Draft</c> of type <see cref="VmDraft"/> and <c>Changed</c> of type <c>EventCallback</c>.</param>
+public sealed record VmDialogField(string Id, int Order, Type Component);
+
+/// <summary>A block of a cluster's page.</summary>
+/// <param name="Id">Stable name in the URL.</param>
+/// <param name="Title">Its heading.</param>
+/// <param name="Order">Where it stands.</param>
+/// <param name="Component">A component with a parameter <c>Cluster</c> of type <see cref="Core.Inventory.Cluster"/>.</param>
+public sealed record ClusterSection(string Id, string Title, int Order, Type Component);
+
+/// <summary>A section of the Settings page.</summary>
+/// <param name="Id">Stable name in the URL.</param>
+/// <param name="Title">Its heading.</param>
+/// <param name="Order">Where it stands.</param>
+/// <param name="Component">A component without required parameters.</param>
+public sealed record SettingsSection(string Id, string Title, int Order, Type Component);
+
+/// <summary>Something that stays at the bottom of every page, such as the tasks.</summary>
+/// <param name="Order">Where it stands.</param>
+/// <param name="Component">A component without required parameters.</param>
+public sealed record BottomDrawer(int Order, Type Component);
+
+/// <summary>An assembly with routable pages of its own.</summary>
+/// <param name="Assembly">The assembly.</param>
+public sealed record AdditionalPages(Assembly Assembly);

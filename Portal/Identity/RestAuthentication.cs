@@ -1,0 +1,74 @@
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Portal.Core.Access;
+using Portal.Profiles;
+
+namespace Portal.Identity;
+
+/// <summary>Marks an endpoint of the REST API for <see cref="RestGuard"/>.</summary>
+public sealed class RestEndpoint
+{
+    internal static RestEndpoint Mark { get; } = new();
+}
+
+/// <summary>How scripts sign in: HTTP Basic with the demo users in Demo, bearer tokens of the provider in Production; never the browser's cookie.</summary>
+public static class RestAuthentication
+{
+    /// <summary>The scheme of the REST API.</summary>
+    public const string Scheme = "Rest";
+
+    /// <summary>The realm old clients of the API know.</summary>
+    public const string Realm = "RESTAPI";
+
+    private static readonly AuthorizationPolicy Policy = new AuthorizationPolicyBuilder(Scheme)
+        .RequireAuthenticatedUser()
+        .RequireClaim(CallerClaims.Role)
+        .Build();
+
+    /// <summary>
+    /// Authenticates by the REST scheme only, takes XML or JSON bodies of at most 1 MiB only, refuses requests another site's page makes.
+    /// Put it on a route group; get the caller with <see cref="RestCaller"/>.
+    /// </summary>
+    public static TBuilder RequireRestCaller<TBuilder>(this TBuilder builder) where TBuilder : IEndpointConventionBuilder =>
+        builder.RequireAuthorization(Policy).WithMetadata(RestEndpoint.Mark).DisableAntiforgery();
+
+    /// <summary>Who calls an endpoint that has <see cref="RequireRestCaller"/>.</summary>
+    public static Caller RestCaller(this HttpContext context) =>
+        context.User.ToCaller() ?? throw new InvalidOperationException("The endpoint lacks RequireRestCaller().");
+
+    internal static void AddRestAuthentication(this AuthenticationBuilder authentication, PortalProfile profile)
+    {
+        if (profile.Identity is not { } settings)
+        {
+            authentication.AddScheme<AuthenticationSchemeOptions, BasicAuthentication>(Scheme, displayName: null, configureOptions: null);
+            return;
+        }
+
+        authentication.AddJwtBearer(Scheme, options =>
+        {
+            options.Authority = settings.Authority;
+            options.Audience = settings.Audience;
+            options.RequireHttpsMetadata = true;
+            options.MapInboundClaims = false;
+            options.TokenValidationParameters.ValidateAudience = true;
+            options.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(30);
+            options.Events = new JwtBearerEvents
+            {
+                OnTokenValidated = context =>
+                {
+                    if (CallerClaims.FromProvider(context.Principal!, settings, Scheme) is { } person)
+                    {
+                        context.Principal = person;
+                    }
+                    else
+                    {
+                        context.Fail("The token names no issuer or no subject.");
+                    }
+
+                    return Task.CompletedTask;
+                },
+            };
+        });
+    }
+}

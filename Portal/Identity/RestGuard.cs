@@ -1,0 +1,110 @@
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
+
+namespace Portal.Identity;
+
+/// <summary>What the REST API refuses before it looks at who is asking; answers refusals in XML or JSON as asked for.</summary>
+/// <param name="next">The rest of the pipeline.</param>
+public sealed class RestGuard(RequestDelegate next)
+{
+    /// <summary>The longest body, in bytes.</summary>
+    public const long MaxBody = 1024 * 1024;
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        if (context.GetEndpoint()?.Metadata.GetMetadata<RestEndpoint>() is null)
+        {
+            await next(context);
+            return;
+        }
+
+        if (Refuse(context.Request) is { } refused)
+        {
+            await RestFault.WriteAsync(context, refused.Status, refused.Reason, refused.Detail);
+            return;
+        }
+
+        try
+        {
+            await next(context);
+        }
+        catch (BadHttpRequestException fault) when (!context.Response.HasStarted)
+        {
+            await RestFault.WriteAsync(context, fault.StatusCode, "Bad request", fault.StatusCode is StatusCodes.Status413PayloadTooLarge ? TooLong : "The request cannot be read.");
+            return;
+        }
+
+        await ExplainAsync(context);
+    }
+
+    private const string TooLong = "The body is longer than 1 MiB (1048576 bytes).";
+
+    private static (int Status, string Reason, string Detail)? Refuse(HttpRequest request)
+    {
+        if (IsFromAnotherSite(request))
+        {
+            return (StatusCodes.Status403Forbidden, "Cross-site request", "A page of another site may not use this API. Call it from a program, or from the portal's own pages.");
+        }
+
+        if (!HasBody(request))
+        {
+            return null;
+        }
+
+        if (request.ContentLength > MaxBody)
+        {
+            return (StatusCodes.Status413PayloadTooLarge, "Body too long", TooLong);
+        }
+
+        return IsXmlOrJson(request.ContentType)
+            ? null
+            : (StatusCodes.Status415UnsupportedMediaType, "Unsupported content type", "Send the body as application/xml or application/json and say so in Content-Type.");
+    }
+
+    private static bool IsFromAnotherSite(HttpRequest request)
+    {
+        string? site = request.Headers["Sec-Fetch-Site"];
+        if (site is not (null or "" or "same-origin" or "none"))
+        {
+            return true;
+        }
+
+        string? origin = request.Headers.Origin;
+        return !string.IsNullOrEmpty(origin)
+            && !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static bool HasBody(HttpRequest request) =>
+        request.ContentLength > 0
+        || (request.ContentLength is null && request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true);
+
+    private static bool IsXmlOrJson(string? contentType)
+    {
+        if (!MediaTypeHeaderValue.TryParse(contentType, out var type))
+        {
+            return false;
+        }
+
+        var name = type.MediaType.Value;
+        return name is not null && (name.Equals("text/xml", StringComparison.OrdinalIgnoreCase)
+            || name.Equals("application/xml", StringComparison.OrdinalIgnoreCase)
+            || name.Equals("application/json", StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>Gives the bare refusals of authentication and routing a body.</summary>
+    private static Task ExplainAsync(HttpContext context)
+    {
+        var response = context.Response;
+        if (response.HasStarted || response.ContentType is not null)
+        {
+            return Task.CompletedTask;
+        }
+
+        return response.StatusCode switch
+        {
+            StatusCodes.Status401Unauthorized => RestFault.WriteAsync(context, response.StatusCode, "Not signed in", "Send the credentials of a known user."),
+            StatusCodes.Status403Forbidden => RestFault.WriteAsync(context, response.StatusCode, "Not allowed", "You have no role in this portal. Ask whoever grants roles for access."),
+            _ => Task.CompletedTask,
+        };
+    }
+}
