@@ -67,6 +67,18 @@ public sealed class HostAttestation
     /// <summary>SHA-256 of the latest evidence, hexadecimal.</summary>
     public string? EvidenceDigest { get; set; }
 
+    /// <summary>SHA-256 of what was measured (PCR values and event log, without nonce and signature), hexadecimal: tells whether anything changed.</summary>
+    public string? MeasurementDigest { get; set; }
+
+    /// <summary>Set while the verdict is Untrusted because an answer failed a check of its own: no baseline clears that, only new good evidence.</summary>
+    public FindingCode? FailedCheck { get; set; }
+
+    /// <summary>When the verdict was seen to have run out, told once; null while it is fresh.</summary>
+    public DateTimeOffset? StaleSince { get; set; }
+
+    /// <summary>When the last row of history was written; at least one a day is.</summary>
+    public DateTimeOffset? RecordedAt { get; set; }
+
     /// <summary>resetCount of the latest quote: counts boots.</summary>
     public long? ResetCount { get; set; }
 
@@ -185,6 +197,26 @@ public sealed class EvidenceRecord
 
     /// <summary>Set when the answer failed a check of its own (code of the finding): no baseline can clear it.</summary>
     public FindingCode? Failure { get; set; }
+
+    /// <summary>The same evidence under another id, to be kept.</summary>
+    public EvidenceRecord CopyAs(Guid id) => new()
+    {
+        Id = id,
+        HostId = HostId,
+        IssuedAt = IssuedAt,
+        Purpose = Purpose,
+        NonceRandom = NonceRandom,
+        Nonce = Nonce,
+        Operations = Operations,
+        AttestationKey = AttestationKey,
+        Quote = Quote,
+        Signature = Signature,
+        Bank = Bank,
+        Pcrs = Pcrs,
+        EventLogDigest = EventLogDigest,
+        Digest = Digest,
+        Failure = Failure,
+    };
 }
 
 /// <summary>An event log, stored once however many hosts share it.</summary>

@@ -1,0 +1,163 @@
+using Portal.Core.Attestation.BuiltIn;
+using Portal.Core.Baselines;
+using Portal.Core.Inventory;
+using Portal.Core.Tpm;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>What an appraisal concluded.</summary>
+/// <param name="Verdict">Trusted or untrusted; an appraisal always concludes.</param>
+/// <param name="Findings">Why not, and notes.</param>
+/// <param name="Matched">Revisions that match whole.</param>
+public sealed record Appraisal(Verdict Verdict, IReadOnlyList<Finding> Findings, IReadOnlyList<ApprovedRevision> Matched)
+{
+    /// <summary>A few words why, for the trust column; empty when trusted.</summary>
+    public string Reason => Findings.FirstOrDefault(f => !f.IsNote && !f.Follows)?.Short ?? "";
+}
+
+/// <summary>Measured events by PCR, in the order of the log: what by-event baselines are compared with.</summary>
+public sealed class MeasuredEvents
+{
+    private readonly Dictionary<int, List<MeasuredEvent>> byPcr = [];
+
+    /// <summary>The extended events of a log in a bank.</summary>
+    public MeasuredEvents(EventLog log, TpmAlgorithm bank)
+    {
+        foreach (var entry in log.Entries)
+        {
+            if (entry.IsExtended && entry.TryGetDigest(bank, out var digest))
+            {
+                if (!byPcr.TryGetValue(entry.Pcr, out var list))
+                {
+                    byPcr[entry.Pcr] = list = [];
+                }
+
+                list.Add(new MeasuredEvent(entry, digest));
+            }
+        }
+    }
+
+    /// <summary>The events of a PCR.</summary>
+    public IReadOnlyList<MeasuredEvent> Of(int pcr) => byPcr.TryGetValue(pcr, out var list) ? list : [];
+}
+
+/// <summary>
+/// Compares checked evidence with the approved baselines in scope: any one inside a kind, all kinds the cluster requires. Pure.
+/// Nothing is trusted by absence: no required kind, no baseline of a kind, a covered PCR that is missing are all mismatches.
+/// </summary>
+public static class Appraiser
+{
+    /// <summary>Appraises.</summary>
+    public static Appraisal Appraise(CheckedEvidence evidence, ApprovedSet policy)
+    {
+        if (policy.RequiredKinds == BaselineKinds.None)
+        {
+            var nothing = new Finding(FindingCode.NothingRequired, "The cluster requires no kind of baseline, so no host of it can be trusted.", "Require at least one kind in the cluster's trust policy.")
+            {
+                Short = "the cluster requires no baseline",
+            };
+            return new Appraisal(Verdict.Untrusted, [nothing, .. evidence.Notes], []);
+        }
+
+        var events = evidence.Log is null ? null : new MeasuredEvents(evidence.Log, evidence.Bank.Algorithm);
+        var (matched, findings) = (new List<ApprovedRevision>(), new List<Finding>());
+        foreach (var kind in Kinds(policy.RequiredKinds))
+        {
+            var inScope = policy.Revisions.Where(r => r.Kind == kind).Select(CompiledBaseline.Of).ToList();
+            var fitting = inScope.Where(b => Matches(b, evidence, events)).Select(b => b.Revision).ToList();
+            matched.AddRange(fitting);
+            if (fitting.Count == 0)
+            {
+                findings.AddRange(inScope.Count == 0 ? [NoBaseline(kind)] : Nearest(inScope, evidence, events, kind));
+            }
+        }
+
+        var verdict = findings.Count == 0 ? Verdict.Trusted : Verdict.Untrusted;
+        return new Appraisal(verdict, [.. findings, .. evidence.Notes], matched);
+    }
+
+    /// <summary>The single kinds of a set.</summary>
+    public static IEnumerable<BaselineKinds> Kinds(BaselineKinds kinds)
+    {
+        foreach (var kind in new[] { BaselineKinds.Firmware, BaselineKinds.Hypervisor })
+        {
+            if (kinds.HasFlag(kind))
+            {
+                yield return kind;
+            }
+        }
+    }
+
+    /// <summary>Whether one revision matches whole.</summary>
+    public static bool Matches(CompiledBaseline baseline, CheckedEvidence evidence, MeasuredEvents? events)
+    {
+        if (baseline.Bank != evidence.Bank.Algorithm || baseline.Pcrs.Count == 0)
+        {
+            return false;
+        }
+
+        foreach (var pcr in baseline.Pcrs)
+        {
+            if (!evidence.Bank.TryGet(pcr.Reference.Pcr, out var value))
+            {
+                return false;
+            }
+
+            var matches = pcr.Reference.IsByEvent ? events is not null && pcr.MatchesEvents(events.Of(pcr.Reference.Pcr)) : pcr.MatchesValue(value);
+            if (!matches)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static Finding NoBaseline(BaselineKinds kind) => new(
+        FindingCode.NoBaseline,
+        $"No {Words(kind)} baseline is approved for this cluster.",
+        $"Capture one from a host you trust, and have it approved by somebody who did not write it.")
+    {
+        Kind = kind,
+        Short = $"no {Words(kind)} baseline approved",
+    };
+
+    /// <summary>What differs from the baseline that differs least: one finding per PCR, the first in boot order leading, the rest following from it.</summary>
+    private static IEnumerable<Finding> Nearest(List<CompiledBaseline> inScope, CheckedEvidence evidence, MeasuredEvents? events, BaselineKinds kind)
+    {
+        var best = inScope
+            .Select(b => (Baseline: b, Differences: Explain(b, evidence, events, kind)))
+            .OrderBy(c => c.Differences.Count)
+            .ThenByDescending(c => c.Differences.Count == 0 ? 0 : c.Differences[0].Event ?? 0)
+            .ThenByDescending(c => c.Baseline.Revision.Number)
+            .First();
+        return best.Differences.Select((finding, i) => finding with { Follows = i > 0 });
+    }
+
+    private static List<Finding> Explain(CompiledBaseline baseline, CheckedEvidence evidence, MeasuredEvents? events, BaselineKinds kind)
+    {
+        var title = baseline.Revision.Title;
+        if (baseline.Bank != evidence.Bank.Algorithm)
+        {
+            return [Difference.WrongBank(title, baseline.Bank, evidence.Bank.Algorithm) with { Kind = kind, Baseline = title }];
+        }
+
+        var findings = new List<Finding>();
+        foreach (var pcr in baseline.Pcrs)
+        {
+            var finding = !evidence.Bank.TryGet(pcr.Reference.Pcr, out var value) ? Difference.PcrMissing(pcr, title)
+                : pcr.Reference.IsByEvent ? Difference.InEvents(pcr, events, evidence.Bank.Algorithm, title)
+                : pcr.MatchesValue(value) ? null
+                : Difference.InValue(pcr, value, title);
+            if (finding is not null)
+            {
+                findings.Add(finding with { Kind = kind, Baseline = title, Pcr = pcr.Reference.Pcr });
+            }
+        }
+
+        // Boot order: by place in the log; what has no place there, by PCR after it.
+        return [.. findings.OrderBy(f => f.Event ?? int.MaxValue).ThenBy(f => f.Pcr)];
+    }
+
+    private static string Words(BaselineKinds kind) => kind == BaselineKinds.Firmware ? "firmware" : "hypervisor";
+}

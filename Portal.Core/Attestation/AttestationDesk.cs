@@ -1,0 +1,197 @@
+using System.Collections.Concurrent;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Baselines;
+using Portal.Core.Inventory;
+using Portal.Core.Storage;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>
+/// Where requests to attest meet: a host is never asked twice at once, a request joins one whose nonce is not issued yet,
+/// and results are committed in batches.
+/// </summary>
+/// <param name="contexts">The database.</param>
+/// <param name="service">Who verifies.</param>
+/// <param name="policies">Policies of clusters.</param>
+/// <param name="writer">Commits results.</param>
+public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, ReportWriter writer) : IAttestNow
+{
+    /// <summary>Hosts asked at the same time in a round.</summary>
+    public const int AtOnce = 64;
+
+    private const int PageSize = 512;
+
+    private readonly ConcurrentDictionary<Guid, Attempt> attempts = new();
+
+    /// <inheritdoc/>
+    public async Task<HostAttestation?> AttestAsync(Guid hostId, AttestationPurpose purpose, Guid? operationId, CancellationToken ct)
+    {
+        var row = await SubjectsAsync(null, [hostId], ct);
+        if (row.Count == 0 || await policies.OfAsync(row[0].ClusterId, ct) is not { } policy)
+        {
+            return null;
+        }
+
+        await AttestAsync(row[0], policy, purpose, operationId, ct);
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId, ct);
+    }
+
+    /// <summary>Attests every host of a cluster once; returns how many.</summary>
+    public async Task<int> RoundAsync(Guid clusterId, CancellationToken ct)
+    {
+        if (await policies.OfAsync(clusterId, ct) is not { } policy)
+        {
+            return 0;
+        }
+
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var ids = await db.Hosts.Where(h => h.ClusterId == clusterId).OrderBy(h => h.Id).Select(h => h.Id).ToListAsync(ct);
+        foreach (var page in ids.Chunk(PageSize))
+        {
+            var subjects = await SubjectsAsync(clusterId, page, ct);
+            await Parallel.ForEachAsync(
+                subjects,
+                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
+                async (subject, token) => await AttestAsync(subject, policy, AttestationPurpose.Round, null, token));
+        }
+
+        return ids.Count;
+    }
+
+    private async Task AttestAsync(Subject subject, AppraisalPolicy policy, AttestationPurpose purpose, Guid? operationId, CancellationToken ct)
+    {
+        while (true)
+        {
+            var mine = new Attempt(operationId);
+            var current = attempts.GetOrAdd(subject.Host.Id, mine);
+            if (current == mine)
+            {
+                await RunAsync(mine, subject, policy, purpose);
+                await mine.Committed.WaitAsync(ct);
+                return;
+            }
+
+            // Too late to join: its nonce is out. A round is content with that; others ask again after it.
+            var joined = current.TryJoin(operationId);
+            await current.Committed.WaitAsync(ct);
+            if (joined || purpose == AttestationPurpose.Round)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Runs to its end whoever waits: others may have joined.</summary>
+    private async Task RunAsync(Attempt attempt, Subject subject, AppraisalPolicy policy, AttestationPurpose purpose)
+    {
+        try
+        {
+            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous);
+            var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
+            await writer.CommitAsync(report);
+            attempt.Complete(null);
+        }
+        catch (Exception fault)
+        {
+            attempt.Complete(fault);
+        }
+        finally
+        {
+            attempts.TryRemove(KeyValuePair.Create(subject.Host.Id, attempt));
+        }
+    }
+
+    private async Task<List<Subject>> SubjectsAsync(Guid? clusterId, IReadOnlyList<Guid> ids, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var rows =
+            from host in db.Hosts.AsNoTracking()
+            where ids.Contains(host.Id) && (clusterId == null || host.ClusterId == clusterId)
+            join attester in db.Attesters.AsNoTracking() on host.Id equals attester.HostId into keys
+            from attester in keys.DefaultIfEmpty()
+            join previous in db.Attestations.AsNoTracking() on host.Id equals previous.HostId into results
+            from previous in results.DefaultIfEmpty()
+            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address), host.ClusterId, attester == null ? null : attester.AttestationKey, previous);
+        return await rows.ToListAsync(ct);
+    }
+
+    private sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous);
+
+    /// <summary>One attempt and who waits for it.</summary>
+    private sealed class Attempt
+    {
+        private readonly Lock joining = new();
+        private readonly List<Guid> operations = [];
+        private readonly TaskCompletionSource committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private bool issued;
+
+        public Attempt(Guid? operationId) => Add(operationId);
+
+        public Task Committed => committed.Task;
+
+        public bool TryJoin(Guid? operationId)
+        {
+            lock (joining)
+            {
+                if (!issued)
+                {
+                    Add(operationId);
+                }
+
+                return !issued;
+            }
+        }
+
+        public IReadOnlyList<Guid> IssueNonce()
+        {
+            lock (joining)
+            {
+                issued = true;
+                return [.. operations];
+            }
+        }
+
+        public void Complete(Exception? fault)
+        {
+            if (fault is null)
+            {
+                committed.TrySetResult();
+            }
+            else
+            {
+                committed.TrySetException(fault);
+            }
+        }
+
+        private void Add(Guid? operationId)
+        {
+            if (operationId is { } id)
+            {
+                operations.Add(id);
+            }
+        }
+    }
+}
+
+/// <summary>Reads the policy a cluster's hosts are appraised under.</summary>
+/// <param name="contexts">The database.</param>
+/// <param name="approved">Approved revisions.</param>
+public sealed class PolicyReader(IDbContextFactory<PortalDbContext> contexts, ApprovedRevisions approved)
+{
+    /// <summary>The policy of this moment; null when there is no such cluster. Times are read before the set, which carries the revision: a change between makes the revision differ from the cluster's, and the appraisal does not count.</summary>
+    public async Task<AppraisalPolicy?> OfAsync(Guid clusterId, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var cluster = await db.Clusters.AsNoTracking().SingleOrDefaultAsync(c => c.Id == clusterId, ct);
+        var set = await approved.ForClusterAsync(clusterId, null, ct);
+        if (cluster is null || set is null)
+        {
+            return null;
+        }
+
+        // Stamped with the older of both revisions, so that what was read in between never counts as current.
+        var revision = Math.Min(cluster.PolicyRevision, set.PolicyRevision);
+        return new AppraisalPolicy(set with { PolicyRevision = revision }, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter);
+    }
+}

@@ -1,0 +1,61 @@
+using Portal.Core.Attestation.BuiltIn;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>What one attempt to attest a host brought, before it is applied to the database.</summary>
+/// <param name="HostId">The host.</param>
+/// <param name="Purpose">Why it was asked.</param>
+/// <param name="IssuedAt">When the nonce was issued; the attempt's age.</param>
+/// <param name="Outcome">How the attempt went.</param>
+/// <param name="PolicyRevision">The policy revision appraised under.</param>
+/// <param name="Lifetime">The cluster's lifetime then.</param>
+/// <param name="ForgetAfter">The cluster's ForgetAfter then.</param>
+public sealed record AttestationReport(
+    Guid HostId,
+    AttestationPurpose Purpose,
+    DateTimeOffset IssuedAt,
+    CheckOutcome Outcome,
+    long PolicyRevision,
+    TimeSpan Lifetime,
+    TimeSpan ForgetAfter)
+{
+    /// <summary>What the appraisal concluded; null when nothing could be appraised.</summary>
+    public Appraisal? Appraisal { get; init; }
+
+    /// <summary>The check the answer failed, if it failed one.</summary>
+    public Finding? Failure { get; init; }
+
+    /// <summary>What to note when no answer could be appraised: silence, TPM trouble, not enrolled.</summary>
+    public Finding? Trouble { get; init; }
+
+    /// <summary>The evidence to keep, if an answer came.</summary>
+    public EvidenceRecord? Evidence { get; init; }
+
+    /// <summary>The event log to keep, if one came.</summary>
+    public byte[]? EventLog { get; init; }
+
+    /// <summary>The evidence as checked, if it passed.</summary>
+    public CheckedEvidence? Checked { get; init; }
+
+    /// <summary>SHA-256 of what was measured.</summary>
+    public string? MeasurementDigest { get; init; }
+}
+
+/// <summary>The policy a host is appraised under, read once per round.</summary>
+/// <param name="Set">Approved revisions, required kinds, policy revision.</param>
+/// <param name="Lifetime">How long a verdict is fresh.</param>
+/// <param name="ForgetAfter">How long Stale is shown.</param>
+public sealed record AppraisalPolicy(Baselines.ApprovedSet Set, TimeSpan Lifetime, TimeSpan ForgetAfter)
+{
+    /// <summary>PCRs that are always asked for: what firmware, boot loader and kernel measure.</summary>
+    private static readonly int[] Always = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14];
+
+    /// <summary>TPM algorithm id of the bank: the baselines', SHA-256 when there is none.</summary>
+    public ushort Bank => Set.Revisions.Count > 0 ? Set.Revisions[0].Content.Bank : (ushort)Tpm.TpmAlgorithm.Sha256;
+
+    /// <summary>PCRs to ask for.</summary>
+    public IReadOnlyList<int> Pcrs { get; } = [.. Always.Union(Set.Revisions.SelectMany(r => r.Content.Pcrs.Select(p => p.Pcr))).Order()];
+
+    /// <summary>PCRs that some baseline appraises event by event.</summary>
+    public uint ByEvent { get; } = Set.Revisions.Aggregate(0u, (mask, r) => mask | CompiledBaseline.Of(r).ByEvent);
+}

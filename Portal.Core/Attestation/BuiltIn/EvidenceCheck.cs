@@ -1,0 +1,139 @@
+using System.Text;
+using Portal.Core.Tpm;
+
+namespace Portal.Core.Attestation.BuiltIn;
+
+/// <summary>Evidence that passed every check of its own: signed by the enrolled key over our nonce, complete, and with a log that explains it.</summary>
+/// <param name="Quote">The quote.</param>
+/// <param name="Bank">The PCR values of the requested bank.</param>
+/// <param name="Log">The event log, if one was sent.</param>
+/// <param name="Notes">Remarks that take no trust.</param>
+public sealed record CheckedEvidence(TpmsAttest Quote, PcrBank Bank, EventLog? Log, IReadOnlyList<Finding> Notes);
+
+/// <summary>Checks evidence before it is appraised. Pure. An answer that fails here is untrusted at once.</summary>
+public static class EvidenceCheck
+{
+    /// <summary>PCRs 0 to 7 belong to the firmware: a log that was sent must explain them.</summary>
+    private const int FirmwarePcrs = 8;
+
+    /// <summary>The checked evidence, or the finding that refuses it.</summary>
+    /// <param name="key">The key enrolled for the host.</param>
+    /// <param name="evidence">What came.</param>
+    /// <param name="nonce">The nonce of this request.</param>
+    /// <param name="request">What was asked for.</param>
+    /// <param name="byEvent">Mask of further PCRs that baselines appraise event by event: the log must explain those too.</param>
+    public static (CheckedEvidence? Evidence, Finding? Failure) Check(AttestationKey key, Evidence evidence, string nonce, QuoteRequest request, uint byEvent)
+    {
+        var bank = (TpmAlgorithm)request.Bank;
+        Span<byte> expected = stackalloc byte[64];
+        var length = Encoding.ASCII.GetBytes(nonce, expected);
+        if (evidence.Bank != request.Bank)
+        {
+            return (null, Failures.Of(FindingCode.SelectionIncomplete, $"PCR values came for another bank than {bank.DisplayName()}.", "Check the attestation agent on the host."));
+        }
+
+        if (!PcrBank.Create(bank, evidence.Pcrs.Select(p => KeyValuePair.Create(p.Key, (ReadOnlyMemory<byte>)p.Value))).TryGet(out var values, out var refusal)
+            || !QuoteCheck.Verify(key, evidence.Quote, evidence.Signature, expected[..length], PcrSelection.Of(bank, [.. request.Pcrs]), PcrValues.Of(values)).TryGet(out var quote, out refusal))
+        {
+            return (null, Failures.Of(refusal));
+        }
+
+        var notes = new List<Finding>();
+        if (quote.Notes.HasFlag(QuoteNotes.ClockNotSafe))
+        {
+            notes.Add(Failures.Note(FindingCode.ClockUnsafe, "The TPM lost power in disorder and does not vouch for its clock.", "Nothing to do: it says so until its clock has run on for a while."));
+        }
+
+        if (evidence.EventLog is not { Length: > 0 } bytes)
+        {
+            return (new CheckedEvidence(quote.Attest, values, null, notes), null);
+        }
+
+        return CheckLog(bytes, bank, values, byEvent, notes) is var (log, failure) && failure is null
+            ? (new CheckedEvidence(quote.Attest, values, log, notes), null)
+            : (null, failure);
+    }
+
+    private static (EventLog? Log, Finding? Failure) CheckLog(byte[] bytes, TpmAlgorithm bank, PcrBank values, uint byEvent, List<Finding> notes)
+    {
+        if (!EventLog.Parse(bytes).TryGet(out var log, out var refusal))
+        {
+            return (null, Failures.Of(FindingCode.LogMalformed, refusal.Message, refusal.Remedy));
+        }
+
+        if (log.CheckMeasured(bank) is { } unmeasured)
+        {
+            return (null, Failures.Of(FindingCode.BankUnmeasured, unmeasured.Message, unmeasured.Remedy));
+        }
+
+        if (!log.Replay(bank).TryGet(out var replayed, out refusal))
+        {
+            return (null, Failures.Of(FindingCode.LogMalformed, refusal.Message, refusal.Remedy));
+        }
+
+        foreach (var pcr in replayed.Pcrs)
+        {
+            if (!values.TryGet(pcr, out var quoted) || (replayed.TryGet(pcr, out var explained) && quoted.SequenceEqual(explained)))
+            {
+                continue;
+            }
+
+            if (pcr < FirmwarePcrs || (byEvent >> pcr & 1) != 0)
+            {
+                return (null, Failures.Of(
+                    FindingCode.LogDoesNotReplay,
+                    $"The event log does not add up to the quoted PCR {pcr}: events were removed, added, changed or reordered.",
+                    "Treat the host as tampered with until its log is explained; compare it with a host of the same kind.") with
+                {
+                    Pcr = pcr,
+                    Short = $"event log does not match PCR {pcr}",
+                });
+            }
+
+            notes.Add(Failures.Note(FindingCode.ExtendedAfterBoot, $"PCR {pcr} was extended after the log ended; no baseline looks at it event by event.", "Nothing to do.") with { Pcr = pcr });
+        }
+
+        return (log, null);
+    }
+}
+
+/// <summary>Findings made of refusals.</summary>
+internal static class Failures
+{
+    public static Finding Of(FindingCode code, string sentence, string remedy) => new(code, sentence, remedy) { Short = Words(code) };
+
+    public static Finding Note(FindingCode code, string sentence, string remedy) => new(code, sentence, remedy) { IsNote = true };
+
+    public static Finding Of(TpmRefusal refusal) => Of(Code(refusal.Code), refusal.Message, refusal.Remedy);
+
+    private static FindingCode Code(TpmRefusalCode code) => code switch
+    {
+        TpmRefusalCode.NonceMismatch => FindingCode.NonceMismatch,
+        TpmRefusalCode.SignatureInvalid => FindingCode.SignatureInvalid,
+        TpmRefusalCode.SchemeMismatch or TpmRefusalCode.WeakHash => FindingCode.SchemeRefused,
+        TpmRefusalCode.SelectionLacksPcr or TpmRefusalCode.PcrValueMissing or TpmRefusalCode.PcrValueExtra => FindingCode.SelectionIncomplete,
+        TpmRefusalCode.PcrDigestMismatch => FindingCode.PcrDigestMismatch,
+        TpmRefusalCode.KeyNotRestricted or TpmRefusalCode.KeyCannotSign or TpmRefusalCode.KeyNotFixedToTpm or TpmRefusalCode.KeyNotFixedToParent
+            or TpmRefusalCode.KeyMadeOutsideTpm or TpmRefusalCode.KeyCanDecrypt or TpmRefusalCode.KeySchemeOpen or TpmRefusalCode.KeyTooWeak
+            or TpmRefusalCode.KeyInvalid => FindingCode.KeyUnacceptable,
+        TpmRefusalCode.BankAbsent or TpmRefusalCode.BankIncomplete or TpmRefusalCode.SeparatorMissing => FindingCode.BankUnmeasured,
+        TpmRefusalCode.NothingGiven or TpmRefusalCode.Truncated or TpmRefusalCode.TrailingBytes or TpmRefusalCode.TooLarge or TpmRefusalCode.Malformed
+            or TpmRefusalCode.UnsupportedAlgorithm or TpmRefusalCode.BadMagic or TpmRefusalCode.NotAQuote => FindingCode.QuoteMalformed,
+    };
+
+    private static string Words(FindingCode code) => code switch
+    {
+        FindingCode.QuoteMalformed => "its quote is malformed",
+        FindingCode.NonceMismatch => "its quote answers another nonce",
+        FindingCode.SignatureInvalid => "its quote is not signed by the enrolled key",
+        FindingCode.SchemeRefused => "its quote is signed with a refused scheme",
+        FindingCode.KeyUnacceptable => "its attestation key is not acceptable",
+        FindingCode.SelectionIncomplete => "its quote lacks PCRs asked for",
+        FindingCode.PcrDigestMismatch => "its PCR values do not match its quote",
+        FindingCode.ClockWentBack => "its TPM's clock went back",
+        FindingCode.LogMalformed => "its event log is malformed",
+        FindingCode.LogDoesNotReplay => "its event log does not match its PCRs",
+        FindingCode.BankUnmeasured => "its firmware left the PCR bank unmeasured",
+        _ => "its answer failed a check",
+    };
+}

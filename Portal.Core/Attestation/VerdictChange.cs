@@ -1,0 +1,162 @@
+using System.Text.Json;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>What applying a report did to a host's row.</summary>
+/// <param name="IsIgnored">The report was older than what is known.</param>
+/// <param name="IsTransition">Verdict, findings or measurements changed: history is written.</param>
+/// <param name="Sentence">What changed, for the timeline.</param>
+public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sentence)
+{
+    private static readonly VerdictChange Ignored = new(true, false, "");
+
+    /// <summary>
+    /// The rules of the two axes. Silence and TPM errors leave the verdict to run out. An answer that fails a check is
+    /// untrusted at once. Untrusted is sticky: new evidence that matches clears it, and a newly approved baseline does;
+    /// another change of policy does not.
+    /// </summary>
+    /// <param name="row">The row; changed in place.</param>
+    /// <param name="report">The report.</param>
+    /// <param name="cause">For stored evidence appraised again: why.</param>
+    /// <param name="now">Our clock.</param>
+    public static VerdictChange Apply(HostAttestation row, AttestationReport report, ReappraisalCause? cause, DateTimeOffset now)
+    {
+        var known = new Known(row.Verdict, row.Findings, row.MeasurementDigest, row.ResetCount, row.Outcome);
+        if (cause is { } why)
+        {
+            Reappraised(row, report, why, now);
+        }
+        else if (IsOlder(row, report, now))
+        {
+            return Ignored;
+        }
+        else
+        {
+            Attested(row, report, now);
+        }
+
+        var isTransition = known != new Known(row.Verdict, row.Findings, row.MeasurementDigest, row.ResetCount, row.Outcome);
+        return new VerdictChange(false, isTransition, Tell(known, row, cause));
+    }
+
+    /// <summary>The newest evidence wins. A row dated in our future was written before our clock went back, and yields.</summary>
+    private static bool IsOlder(HostAttestation row, AttestationReport report, DateTimeOffset now) =>
+        row.CheckedAt is { } last && last <= now && report.IssuedAt < last;
+
+    private static void Attested(HostAttestation row, AttestationReport report, DateTimeOffset now)
+    {
+        row.CheckedAt = report.IssuedAt;
+        row.Outcome = report.Outcome;
+        row.FailingSince = report.Outcome == CheckOutcome.Ok ? null : row.FailingSince ?? report.IssuedAt;
+        if (report.Evidence is { } evidence)
+        {
+            row.EvidenceDigest = evidence.Digest;
+        }
+
+        if (report.Appraisal is { } appraisal)
+        {
+            var quote = report.Checked!.Quote;
+            (row.ResetCount, row.RestartCount, row.TpmClock) = (quote.ResetCount, quote.RestartCount, (long)quote.Clock);
+            row.MeasurementDigest = report.MeasurementDigest;
+            row.FailedCheck = null;
+            SetAppraisal(row, report, appraisal, report.IssuedAt, now);
+        }
+        else if (report.Failure is { } failure)
+        {
+            row.FailedCheck = failure.Code;
+            row.PolicyRevision = report.PolicyRevision;
+            SetVerdict(row, Verdict.Untrusted, failure.Short, [failure], now);
+        }
+        else if (report.Trouble is { } trouble)
+        {
+            // The verdict stays what it is and runs out by itself; only a host without one shows the trouble as its reason.
+            if (row.Verdict == Verdict.None)
+            {
+                SetVerdict(row, Verdict.None, trouble.Short, [trouble], now);
+            }
+            else if (row.Verdict == Verdict.Trusted)
+            {
+                row.Reason = trouble.Short;
+            }
+        }
+    }
+
+    private static void Reappraised(HostAttestation row, AttestationReport report, ReappraisalCause cause, DateTimeOffset now)
+    {
+        row.PolicyRevision = report.PolicyRevision;
+        if (row.FailedCheck is not null)
+        {
+            return;
+        }
+
+        if (report.Failure is { } failure)
+        {
+            row.FailedCheck = failure.Code;
+            SetVerdict(row, Verdict.Untrusted, failure.Short, [failure], now);
+        }
+        else if (report.Appraisal is { Verdict: Verdict.Trusted } && row.Verdict == Verdict.Untrusted && cause != ReappraisalCause.BaselineApproved)
+        {
+            var note = new Finding(
+                FindingCode.AwaitingNewEvidence,
+                "Under the changed policy the stored evidence would match, but only new evidence or a newly approved baseline clears an untrusted verdict.",
+                "Attest the host now, or wait for the next round.")
+            {
+                Short = "waits for new evidence",
+            };
+            SetVerdict(row, Verdict.Untrusted, note.Short, [note], now);
+        }
+        else if (report.Appraisal is { } fresh && row.VerifiedAt is { } verified)
+        {
+            // The verdict is new, the evidence is not: its age stays what it is.
+            SetAppraisal(row, report, fresh, verified, now);
+        }
+    }
+
+    private static void SetAppraisal(HostAttestation row, AttestationReport report, Appraisal appraisal, DateTimeOffset verifiedAt, DateTimeOffset now)
+    {
+        row.VerifiedAt = verifiedAt;
+        row.ValidUntil = verifiedAt + report.Lifetime;
+        row.ForgetAt = row.ValidUntil + report.ForgetAfter;
+        row.PolicyRevision = report.PolicyRevision;
+        row.StaleSince = now < row.ValidUntil ? null : row.StaleSince;
+        row.Matched = JsonSerializer.Serialize(appraisal.Matched.Select(m => m.Title));
+        SetVerdict(row, appraisal.Verdict, appraisal.Reason, appraisal.Findings, now);
+    }
+
+    private static void SetVerdict(HostAttestation row, Verdict verdict, string reason, IReadOnlyList<Finding> findings, DateTimeOffset now)
+    {
+        if (row.Verdict != verdict || row.VerdictSince is null)
+        {
+            row.VerdictSince = now;
+        }
+
+        row.Verdict = verdict;
+        row.Reason = reason;
+        row.Findings = JsonSerializer.Serialize(findings);
+    }
+
+    private static string Tell(Known known, HostAttestation row, ReappraisalCause? cause)
+    {
+        var boot = known.ResetCount is { } old && row.ResetCount is { } now && old != now ? $"rebooted (resetCount {old} → {now}); " : "";
+        var why = cause switch
+        {
+            null => "",
+            ReappraisalCause.BaselineApproved => "a baseline was approved; ",
+            ReappraisalCause.BaselineRetired => "a baseline was retired; ",
+            ReappraisalCause.PolicyChanged => "the cluster's policy changed; ",
+            ReappraisalCause.HostMoved => "the host moved to another cluster; ",
+        };
+        var verdict = (known.Verdict == row.Verdict, row.Verdict) switch
+        {
+            (_, Verdict.Untrusted) => $"untrusted: {row.Reason}",
+            (true, Verdict.Trusted) when row.Outcome != CheckOutcome.Ok => $"no new evidence: {row.Reason}",
+            (true, Verdict.Trusted) when known.Measurement != row.MeasurementDigest => "still trusted, though it measured something else that is approved too",
+            (true, Verdict.Trusted) => "still trusted",
+            (false, Verdict.Trusted) => "trusted",
+            (_, Verdict.None) => $"no verdict: {row.Reason}",
+        };
+        return boot + why + verdict;
+    }
+
+    private sealed record Known(Verdict Verdict, string Findings, string? Measurement, long? ResetCount, CheckOutcome Outcome);
+}
