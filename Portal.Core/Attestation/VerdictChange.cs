@@ -138,25 +138,29 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
     private static string Tell(Known known, HostAttestation row, ReappraisalCause? cause)
     {
         var boot = known.ResetCount is { } old && row.ResetCount is { } now && old != now ? $"rebooted (resetCount {old} → {now}); " : "";
-        var why = cause switch
+        var why = cause is not { } changed ? "" : changed switch
         {
-            null => "",
             ReappraisalCause.BaselineApproved => "a baseline was approved; ",
             ReappraisalCause.BaselineRetired => "a baseline was retired; ",
             ReappraisalCause.PolicyChanged => "the cluster's policy changed; ",
             ReappraisalCause.HostMoved => "the host moved to another cluster; ",
         };
-        var verdict = (known.Verdict == row.Verdict, row.Verdict) switch
+        var verdict = row.Verdict switch
         {
-            (_, Verdict.Untrusted) => $"untrusted: {row.Reason}",
-            (true, Verdict.Trusted) when row.Outcome != CheckOutcome.Ok => $"no new evidence: {row.Reason}",
-            (true, Verdict.Trusted) when known.Measurement != row.MeasurementDigest => "still trusted, though it measured something else that is approved too",
-            (true, Verdict.Trusted) => "still trusted",
-            (false, Verdict.Trusted) => "trusted",
-            (_, Verdict.None) => $"no verdict: {row.Reason}",
+            Verdict.Untrusted => $"untrusted: {row.Reason}",
+            Verdict.None => $"no verdict: {row.Reason}",
+            Verdict.Trusted => TellTrusted(known, row),
         };
         return boot + why + verdict;
     }
+
+    private static string TellTrusted(Known known, HostAttestation row) => (known.Verdict == Verdict.Trusted, row.Outcome == CheckOutcome.Ok) switch
+    {
+        (false, _) => "trusted",
+        (true, false) => $"no new evidence: {row.Reason}",
+        (true, true) when known.Measurement != row.MeasurementDigest => "still trusted, though it measured something else that is approved too",
+        (true, true) => "still trusted",
+    };
 
     private sealed record Known(Verdict Verdict, string Findings, string? Measurement, long? ResetCount, CheckOutcome Outcome);
 }

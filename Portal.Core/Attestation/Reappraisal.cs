@@ -1,0 +1,72 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Storage;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>Appraises stored evidence again, page by page, and heals rows that a crash left under an old policy revision.</summary>
+/// <param name="contexts">The database.</param>
+/// <param name="service">Who verifies.</param>
+/// <param name="policies">Policies of clusters.</param>
+/// <param name="ledger">Applies the outcome.</param>
+public sealed class Reappraisal(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, AttestationLedger ledger) : IReappraisal
+{
+    private const int PageSize = 256;
+
+    private readonly SemaphoreSlim one = new(1, 1);
+
+    /// <inheritdoc/>
+    public async Task RequestAsync(IReadOnlyList<Guid> clusterIds, ReappraisalCause cause, CancellationToken ct)
+    {
+        // The change is committed: whoever asked may go away, the work is still to be done.
+        await one.WaitAsync(CancellationToken.None);
+        try
+        {
+            foreach (var cluster in clusterIds)
+            {
+                await ClusterAsync(cluster, cause, CancellationToken.None);
+            }
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    /// <summary>Appraises rows of a cluster that were reached under another policy revision than its present one. Returns how many.</summary>
+    public async Task<int> HealAsync(Guid clusterId, CancellationToken ct)
+    {
+        await one.WaitAsync(ct);
+        try
+        {
+            return await ClusterAsync(clusterId, ReappraisalCause.PolicyChanged, ct);
+        }
+        finally
+        {
+            one.Release();
+        }
+    }
+
+    private async Task<int> ClusterAsync(Guid clusterId, ReappraisalCause cause, CancellationToken ct)
+    {
+        if (await policies.OfAsync(clusterId, ct) is not { } policy)
+        {
+            return 0;
+        }
+
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var outdated = await db.Attestations
+            .Where(a => a.PolicyRevision != policy.Set.PolicyRevision && a.EvidenceDigest != null && db.Hosts.Any(h => h.Id == a.HostId && h.ClusterId == clusterId))
+            .Select(a => a.HostId)
+            .ToListAsync(ct);
+        foreach (var page in outdated.Chunk(PageSize))
+        {
+            var stored = await db.Evidence.AsNoTracking().Where(e => page.Contains(e.Id)).ToListAsync(ct);
+            var digests = stored.Select(e => e.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
+            var logs = await db.EventLogs.AsNoTracking().Where(l => digests.Contains(l.Digest)).ToDictionaryAsync(l => l.Digest, l => l.Content, ct);
+            var reports = stored.ConvertAll(e => service.Reappraise(e, e.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, policy));
+            await ledger.ApplyAsync(reports, cause, ct);
+        }
+
+        return outdated.Count;
+    }
+}
