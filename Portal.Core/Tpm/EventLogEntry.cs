@@ -38,4 +38,8 @@ public sealed class EventLogEntry
     /// <param name="bank">The bank's hash.</param>
     public bool DataIsProven(TpmAlgorithm bank) =>
         IsExtended && TryGetDigest(bank, out var digest) && TpmHash.Matches(bank, Data.Span, digest.Span);
+
+    /// <summary>The event as text for people, with how much of it is proven.</summary>
+    /// <param name="bank">The bank whose digest is asked for proof.</param>
+    public EventDescription Describe(TpmAlgorithm bank) => EventDescription.Of(this, bank);
 }
