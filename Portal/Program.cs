@@ -20,6 +20,7 @@ try
     app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
     app.UseRouting();
     app.UseMiddleware<RestGuard>();
+    app.UseMiddleware<SameOriginGuard>();
     app.UseAuthentication();
     app.UseAuthorization();
     app.UseAntiforgery();

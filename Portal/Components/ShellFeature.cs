@@ -37,5 +37,12 @@ public static class ShellFeature
             .AddInteractiveServerRenderMode()
             .AddAdditionalAssemblies([.. app.Services.GetServices<AdditionalPages>().Select(p => p.Assembly)])
             .RequireAuthorization();
+
+        // A group, so that an endpoint that says nothing of who may call it is not open to all.
+        var more = app.MapGroup("").RequireAuthorization();
+        foreach (var endpoints in app.Services.GetServices<AdditionalEndpoints>())
+        {
+            endpoints.Map(more);
+        }
     }
 }

@@ -46,3 +46,7 @@ public sealed record BottomDrawer(int Order, Type Component);
 /// <summary>An assembly with routable pages of its own.</summary>
 /// <param name="Assembly">The assembly.</param>
 public sealed record AdditionalPages(Assembly Assembly);
+
+/// <summary>Endpoints of a feature that are neither pages nor the REST API's own, such as a download.</summary>
+/// <param name="Map">Maps them; everything not marked otherwise demands a signed-in person with a role.</param>
+public sealed record AdditionalEndpoints(Action<IEndpointRouteBuilder> Map);

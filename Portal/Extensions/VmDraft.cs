@@ -13,13 +13,14 @@ public sealed class VmDraft
 
     public Guid TemplateId { get; set; } = Template.Blank;
 
-    public int Cpus { get; set; } = 1;
+    /// <summary>Virtual CPUs; null takes the template's.</summary>
+    public int? Cpus { get; set; }
 
-    /// <summary>Bytes.</summary>
-    public long Memory { get; set; } = 1L << 30;
+    /// <summary>Bytes; null takes the template's.</summary>
+    public long? Memory { get; set; }
 
-    /// <summary>Bytes.</summary>
-    public long Disk { get; set; } = 10L << 30;
+    /// <summary>Bytes; null takes the template's.</summary>
+    public long? Disk { get; set; }
 
     public string Network { get; set; } = "default";
 

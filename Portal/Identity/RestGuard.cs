@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
+using Portal.Profiles;
 
 namespace Portal.Identity;
 
@@ -64,14 +65,7 @@ public sealed class RestGuard(RequestDelegate next)
     private static bool IsFromAnotherSite(HttpRequest request)
     {
         string? site = request.Headers["Sec-Fetch-Site"];
-        if (site is not (null or "" or "same-origin" or "none"))
-        {
-            return true;
-        }
-
-        string? origin = request.Headers.Origin;
-        return !string.IsNullOrEmpty(origin)
-            && !string.Equals(origin, $"{request.Scheme}://{request.Host}", StringComparison.OrdinalIgnoreCase);
+        return site is not (null or "" or "same-origin" or "none") || SameOriginGuard.IsForeign(request);
     }
 
     private static bool HasBody(HttpRequest request) =>

@@ -32,6 +32,7 @@ window.portal = (() => {
 
   document.addEventListener('click', e => {
     const target = e.target instanceof Element ? e.target : null;
+    if (target?.closest('.skip-link')) { e.preventDefault(); e.stopPropagation(); document.getElementById('content').focus(); return; }
     const copying = target?.closest('[data-copy]');
     if (copying) { e.preventDefault(); e.stopPropagation(); copy(copying); return; }
     const theme = target?.closest('button[data-theme-choice]');
