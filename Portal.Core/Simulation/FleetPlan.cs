@@ -111,7 +111,7 @@ internal static class FleetPlan
             Cluster = ClusterName(cluster),
             Cpus = platform.Cpus,
             Memory = luck[0] % 4 == 0 ? platform.Memory * 2 : platform.Memory,
-            KeyIndex = ordinal % AttestationKeys.Size,
+            KeyIndex = ordinal % SimulatedKeys.Size,
             Original = recipe,
             Booted = recipe,
             Installed = recipe,

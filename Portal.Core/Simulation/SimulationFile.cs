@@ -44,6 +44,17 @@ internal sealed class SimulationFile : IDisposable
         }
     }
 
+    /// <summary>Rows changed since it was opened.</summary>
+    public long Writes
+    {
+        get
+        {
+            using var mine = turn.EnterScope();
+            using var command = Command("SELECT total_changes()");
+            return (long)(command.ExecuteScalar() ?? 0L);
+        }
+    }
+
     public void Dispose() => connection.Dispose();
 
     public IEnumerable<SimulatedHost> Hosts()

@@ -27,6 +27,10 @@ public static class SimulationRegistration
         services.AddSingleton<SimulatedFleet>();
         services.TryAddSingleton<ISimulationPause, StepDelayPause>();
         services.AddSingleton<SimulatedHypervisor>();
+        services.AddSingleton<SimulatedHostActions>();
+        services.AddSingleton<DemoSeed>();
+        services.AddSingleton<DemoStory>();
+        services.AddHostedService<KeyWarmUp>();
 
         // Whoever asks for an adapter asks for a world with its fleet in it.
         services.AddSingleton<IAttesterChannel>(provider => InFleet<SimulatedAttesterChannel>(provider));

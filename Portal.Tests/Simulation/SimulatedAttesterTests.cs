@@ -4,6 +4,7 @@ using Portal.Core.Attestation;
 using Portal.Core.Inventory;
 using Portal.Core.Simulation;
 using Portal.Core.Simulation.Boot;
+using Portal.Core.Tpm;
 
 namespace Portal.Tests.Simulation;
 
@@ -60,6 +61,17 @@ public sealed class SimulatedAttesterTests : IDisposable
         var evidence = await world.QuoteAsync("kvm-a01");
         var line = Assert.Single(IndependentCheck.Events(evidence.EventLog!), e => Encoding.UTF8.GetString(e.Data).StartsWith("kernel_cmdline: ", StringComparison.Ordinal));
         Assert.Equal(SHA256.HashData(line.Data.AsSpan(16..^1)), line.Digests[0x000B]);
+    }
+
+    [Fact]
+    public async Task Events_AsThePortalDescribesThem_SayWhatWasBooted()
+    {
+        var log = EventLog.Parse((await world.QuoteAsync("kvm-a01")).EventLog).Value;
+        var described = log.Entries.Select(e => (e.Pcr, Says: EventDescription.Of(e, TpmAlgorithm.Sha256))).ToArray();
+        Assert.Equal([@"\EFI\redhat\shimx64.efi", @"\EFI\redhat\grubx64.efi"], described.Where(e => e.Pcr == 4 && e.Says.Path is { Length: > 0 }).Select(e => e.Says.Path!));
+        Assert.Contains(described, e => e.Pcr == 8 && e.Says.ProvenText?.StartsWith("(hd0,gpt2)/vmlinuz-5.14.0-570.12.1.el9.x86_64 root=", StringComparison.Ordinal) == true);
+        Assert.Contains(described, e => e.Pcr == 0 && e.Says.ProvenText?.Contains("2.19.1", StringComparison.Ordinal) == true);
+        Assert.Equal(["SecureBoot", "PK", "KEK", "db", "dbx", "db", "SbatLevel", "Shim"], described.Where(e => e.Pcr == 7 && e.Says.Variable is not null).Select(e => e.Says.Variable!.Name));
     }
 
     [Fact]

@@ -14,12 +14,19 @@ internal sealed class SimulatedWorld : IDisposable
 {
     public static readonly string Nonce = "abcdefghijklmnopqrstuvwxyz012345";
 
+    // RSA keys cost a tenth of a second each, so worlds begin with the same ones.
+    private static readonly Lazy<byte[][]> Keys = new(() => [.. Enumerable.Range(0, 16).Select(n => SimulatedKey.Generate(ecc: n % 2 == 1).ToPkcs8())]);
+
     private readonly string folder;
     private readonly bool ownsFolder;
 
-    public SimulatedWorld(SimulationOptions? options = null, ISimulationPause? pause = null)
+    public SimulatedWorld(SimulationOptions? options = null, ISimulationPause? pause = null, bool ownKeys = false)
         : this(Directory.CreateTempSubdirectory("portal-simulation-").FullName, new FakeTimeProvider(new DateTimeOffset(2026, 10, 1, 8, 0, 0, TimeSpan.Zero)), options, pause, ownsFolder: true)
     {
+        if (!ownKeys)
+        {
+            GiveKeys(State);
+        }
     }
 
     private SimulatedWorld(string folder, FakeTimeProvider time, SimulationOptions? options, ISimulationPause? pause, bool ownsFolder)
@@ -45,6 +52,14 @@ internal sealed class SimulatedWorld : IDisposable
     public SimulatedFleet Fleet { get; }
 
     public SimulatedHypervisor Hypervisor { get; }
+
+    public static void GiveKeys(SimulationState state)
+    {
+        for (var number = 0; number < Keys.Value.Length; number++)
+        {
+            state.File.AddKey(number, Keys.Value[number]);
+        }
+    }
 
     /// <summary>The same file opened anew while the first is still open, as after a kill: nothing was closed in order.</summary>
     public SimulatedWorld AfterKill(SimulationOptions? options = null) => new(folder, Time, options ?? Options, pause: null, ownsFolder: false);

@@ -18,12 +18,12 @@ internal static class Faults
     /// <param name="last">What was quoted last, if anything was.</param>
     /// <param name="anothers">The key of another host.</param>
     /// <param name="ordinary">A key outside any TPM.</param>
-    public static QuotePlan Plan(Fault fault, QuotePlan honest, QuotePlan? last, AttestationKey anothers, AttestationKey ordinary) => fault switch
+    public static QuotePlan Plan(Fault fault, QuotePlan honest, QuotePlan? last, SimulatedKey anothers, SimulatedKey ordinary) => fault switch
     {
         Fault.Replay => last ?? honest with { Nonce = NonceOfNobody },
         Fault.QuoteOfAnotherHost => honest with { Key = anothers },
         Fault.UnrestrictedKey => honest with { Key = ordinary },
-        Fault.WeakSignature => honest with { Hash = TpmAlgorithm.Sha1 },
+        Fault.WeakSignature => honest with { Hash = TcgAlgorithm.Sha1 },
         Fault.MissingPcr => honest with { Pcrs = [.. honest.Pcrs.SkipLast(1)] },
         Fault.ClockWentBack => honest with { Moment = honest.Moment with { Clock = 1 } },
         Fault.BootEventAbsent or Fault.BootEventExtra or Fault.BootEventsReordered or Fault.BankUnmeasured =>
@@ -43,7 +43,7 @@ internal static class Faults
         Fault.TruncatedQuote => signed with { Quote = signed.Quote[..(signed.Quote.Length / 2)] },
         Fault.QuoteBitFlip => signed with { Quote = Flipped(signed.Quote, signed.Quote.Length - 1) },
         Fault.SignatureBitFlip => signed with { Signature = Flipped(signed.Signature, signed.Signature.Length - 1) },
-        Fault.WrongBank => SimulatedTpm.Sign(plan with { Bank = TpmAlgorithm.Sha1 }, plan.Pcrs.ToDictionary(pcr => pcr, _ => new byte[20]), signed.EventLog),
+        Fault.WrongBank => SimulatedTpm.Sign(plan with { Bank = TcgAlgorithm.Sha1 }, plan.Pcrs.ToDictionary(pcr => pcr, _ => new byte[20]), signed.EventLog),
         Fault.PcrValueAltered => signed with { Pcrs = Altered(signed.Pcrs) },
         _ => signed.EventLog is { } log ? signed with { EventLog = Log(fault, plan.Image, log) } : signed,
     };
@@ -69,7 +69,7 @@ internal static class Faults
             Fault.BootEventAbsent => events.RemoveAt(shim),
             Fault.BootEventExtra => events.Insert(grub + 1, events[grub] with { Measured = BootEvent.Content("implant"), Label = "implant" }),
             Fault.BootEventsReordered => events.SetItem(shim, events[grub]).SetItem(grub, events[shim]),
-            Fault.BankUnmeasured => events.RemoveAll(e => e.Type == EventType.Separator),
+            Fault.BankUnmeasured => events.RemoveAll(e => e.Type == TcgEventType.Separator),
             _ => events,
         };
     }
@@ -79,7 +79,7 @@ internal static class Faults
     private static int Grub(ImmutableArray<BootEvent> events) => Application(events, 1);
 
     private static int Application(ImmutableArray<BootEvent> events, int which) =>
-        Enumerable.Range(0, events.Length).Where(i => events[i].Type == EventType.BootServicesApplication).ElementAt(which);
+        Enumerable.Range(0, events.Length).Where(i => events[i].Type == TcgEventType.BootServicesApplication).ElementAt(which);
 
     private static byte[] AbsurdLength(byte[] log, BootImage image)
     {

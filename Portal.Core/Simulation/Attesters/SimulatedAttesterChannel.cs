@@ -13,7 +13,7 @@ public sealed class SimulatedAttesterChannel : IAttesterChannel
 
     private readonly SimulationState state;
     private readonly BootImages images;
-    private readonly AttestationKeys keys;
+    private readonly SimulatedKeys keys;
     private readonly TimeProvider time;
     private readonly ConcurrentDictionary<string, Fault> faults = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, QuotePlan> last = new(StringComparer.Ordinal);
@@ -23,7 +23,7 @@ public sealed class SimulatedAttesterChannel : IAttesterChannel
     /// <param name="images">What its hosts booted.</param>
     /// <param name="time">The clock its TPMs count by.</param>
     public SimulatedAttesterChannel(SimulationState state, BootImages images, TimeProvider time) =>
-        (this.state, this.images, this.time, keys) = (state, images, time, new AttestationKeys(state));
+        (this.state, this.images, this.time, keys) = (state, images, time, new SimulatedKeys(state));
 
     /// <summary>How long <see cref="Fault.Slow"/> takes to answer.</summary>
     public static TimeSpan SlowAnswer { get; } = TimeSpan.FromMinutes(1);
@@ -113,14 +113,14 @@ public sealed class SimulatedAttesterChannel : IAttesterChannel
     {
         var image = images.Of(attester.Booted);
         var key = await keys.GetAsync(attester.KeyIndex, ct);
-        var plan = new QuotePlan(image, key, TpmMoment.Of(attester, image, time.GetUtcNow()), nonce, request.Bank, request.Pcrs, TpmAlgorithm.Sha256);
+        var plan = new QuotePlan(image, key, TpmMoment.Of(attester, image, time.GetUtcNow()), nonce, request.Bank, request.Pcrs, TcgAlgorithm.Sha256);
         if (fault is not { } how)
         {
             last[attester.Name] = plan;
             return SimulatedTpm.Quote(plan, request.WithEventLog ? image.EventLog : null);
         }
 
-        var anothers = await keys.GetAsync((attester.KeyIndex + 2) % AttestationKeys.Size, ct);
+        var anothers = await keys.GetAsync((attester.KeyIndex + 2) % SimulatedKeys.Size, ct);
         var changed = Faults.Plan(how, plan, last.GetValueOrDefault(attester.Name), anothers, keys.Ordinary);
         return Faults.Spoil(how, changed, SimulatedTpm.Quote(changed, request.WithEventLog ? changed.Image.EventLog : null));
     }

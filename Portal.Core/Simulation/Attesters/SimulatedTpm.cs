@@ -23,7 +23,7 @@ internal sealed record TpmMoment(ulong Clock, uint ResetCount, uint RestartCount
 /// <param name="Bank">Which bank.</param>
 /// <param name="Pcrs">Which PCRs.</param>
 /// <param name="Hash">The hash that is signed, and over the PCR values.</param>
-internal sealed record QuotePlan(BootImage Image, AttestationKey Key, TpmMoment Moment, byte[] Nonce, ushort Bank, IReadOnlyList<int> Pcrs, ushort Hash);
+internal sealed record QuotePlan(BootImage Image, SimulatedKey Key, TpmMoment Moment, byte[] Nonce, ushort Bank, IReadOnlyList<int> Pcrs, ushort Hash);
 
 /// <summary>TPM2_Quote: the attestation structure and its signature (TPM 2.0 Part 2, 10.12; Part 3, 18.4).</summary>
 internal static class SimulatedTpm
@@ -59,7 +59,7 @@ internal static class SimulatedTpm
     private static byte[] Attest(QuotePlan plan, Dictionary<int, byte[]> values)
     {
         var selection = new byte[PcrSelectBytes];
-        using var digest = IncrementalHash.CreateHash(plan.Hash == TpmAlgorithm.Sha1 ? HashAlgorithmName.SHA1 : HashAlgorithmName.SHA256);
+        using var digest = IncrementalHash.CreateHash(plan.Hash == TcgAlgorithm.Sha1 ? HashAlgorithmName.SHA1 : HashAlgorithmName.SHA256);
         foreach (var (index, value) in values.OrderBy(v => v.Key))
         {
             selection[index / 8] |= (byte)(1 << (index % 8));
@@ -79,9 +79,9 @@ internal static class SimulatedTpm
     }
 
     /// <summary>The signer's name qualified by its parent's: here a storage key in the endorsement hierarchy.</summary>
-    private static byte[] QualifiedName(AttestationKey key)
+    private static byte[] QualifiedName(SimulatedKey key)
     {
         byte[] parent = [0x40, 0x00, 0x00, 0x0B];
-        return new TpmWriter().UInt16(TpmAlgorithm.Sha256).Bytes(SHA256.HashData([.. parent, .. key.Name])).ToArray();
+        return new TpmWriter().UInt16(TcgAlgorithm.Sha256).Bytes(SHA256.HashData([.. parent, .. key.Name])).ToArray();
     }
 }

@@ -4,7 +4,7 @@ using System.Text;
 namespace Portal.Core.Simulation.Boot;
 
 /// <summary>Algorithm ids of the TCG registry that the simulation writes.</summary>
-internal static class TpmAlgorithm
+internal static class TcgAlgorithm
 {
     public const ushort Rsa = 0x0001;
     public const ushort Sha1 = 0x0004;
@@ -31,7 +31,7 @@ internal static class TpmAlgorithm
 }
 
 /// <summary>Event types of the TCG PC Client Platform Firmware Profile, section 10.4.1.</summary>
-internal static class EventType
+internal static class TcgEventType
 {
     public const uint PostCode = 0x1;
     public const uint NoAction = 0x3;
@@ -63,13 +63,13 @@ internal static class EventType
 internal sealed record BootEvent(int Pcr, uint Type, byte[] Measured, byte[] Data, string Label)
 {
     /// <summary>Whether it changes its PCR; an EV_NO_ACTION never does.</summary>
-    public bool IsExtended => Type != EventType.NoAction;
+    public bool IsExtended => Type != TcgEventType.NoAction;
 
     /// <summary>An event whose digest is over its own data.</summary>
     public static BootEvent OfData(int pcr, uint type, byte[] data, string label) => new(pcr, type, data, data, label);
 
     /// <summary>Four zero bytes: the end of what firmware measures into the PCR.</summary>
-    public static BootEvent Separator(int pcr) => OfData(pcr, EventType.Separator, new byte[4], "Separator");
+    public static BootEvent Separator(int pcr) => OfData(pcr, TcgEventType.Separator, new byte[4], "Separator");
 
     /// <summary>The content of a simulated file or ROM: short, and unlike that of any other.</summary>
     public static byte[] Content(params ReadOnlySpan<string> words) => Encoding.UTF8.GetBytes($"simulated\n{string.Join('\n', words)}\n");

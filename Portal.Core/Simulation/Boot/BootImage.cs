@@ -51,7 +51,7 @@ public sealed class BootImage
             log.UInt32((uint)e.Pcr).UInt32(e.Type).UInt32((uint)banks.Length);
             foreach (var bank in banks)
             {
-                log.UInt16(bank).Bytes(e.IsExtended ? TpmAlgorithm.Hash(bank, e.Measured) : new byte[TpmAlgorithm.DigestSize(bank)]);
+                log.UInt16(bank).Bytes(e.IsExtended ? TcgAlgorithm.Hash(bank, e.Measured) : new byte[TcgAlgorithm.DigestSize(bank)]);
             }
 
             log.UInt32((uint)e.Data.Length).Bytes(e.Data);
@@ -69,16 +69,16 @@ public sealed class BootImage
             .UInt32((uint)banks.Length);
         foreach (var bank in banks)
         {
-            spec.UInt16(bank).UInt16((ushort)TpmAlgorithm.DigestSize(bank));
+            spec.UInt16(bank).UInt16((ushort)TcgAlgorithm.DigestSize(bank));
         }
 
         var bytes = spec.Byte(0).ToArray();
-        log.UInt32(0).UInt32(EventType.NoAction).Bytes(new byte[20]).UInt32((uint)bytes.Length).Bytes(bytes);
+        log.UInt32(0).UInt32(TcgEventType.NoAction).Bytes(new byte[20]).UInt32((uint)bytes.Length).Bytes(bytes);
     }
 
     private static byte[][] Replay(ImmutableArray<BootEvent> events, ushort bank, byte startupLocality)
     {
-        var size = TpmAlgorithm.DigestSize(bank);
+        var size = TcgAlgorithm.DigestSize(bank);
         var pcrs = new byte[PcrCount][];
         for (var i = 0; i < PcrCount; i++)
         {
@@ -94,16 +94,16 @@ public sealed class BootImage
         pcrs[0][^1] = startupLocality;
         foreach (var e in events.Where(e => e.IsExtended))
         {
-            Extend(pcrs, e.Pcr, bank, TpmAlgorithm.Hash(bank, e.Measured));
+            Extend(pcrs, e.Pcr, bank, TcgAlgorithm.Hash(bank, e.Measured));
         }
 
         // IMA's boot aggregate; the list that follows it is not simulated.
-        Extend(pcrs, 10, bank, TpmAlgorithm.Hash(bank, pcrs[..10].SelectMany(p => p).ToArray()));
+        Extend(pcrs, 10, bank, TcgAlgorithm.Hash(bank, pcrs[..10].SelectMany(p => p).ToArray()));
         return pcrs;
     }
 
     private static void Extend(byte[][] pcrs, int index, ushort bank, byte[] digest) =>
-        pcrs[index] = TpmAlgorithm.Hash(bank, [.. pcrs[index], .. digest]);
+        pcrs[index] = TcgAlgorithm.Hash(bank, [.. pcrs[index], .. digest]);
 }
 
 /// <summary>Boots each recipe once, however many hosts boot it.</summary>

@@ -16,8 +16,8 @@ internal static class LoaderEvents
             BootEvent.Content("shim", recipe.Shim),
             UefiBytes.ImageLoad(0x6A1F_3018, 0xE_8AC8, UefiBytes.DiskFilePath(FirmwareEvents.EfiPartition, @"\EFI\redhat\shimx64.efi"))),
         .. MachineOwnerKeys(),
-        BootEvent.OfData(7, EventType.VariableAuthority, UefiBytes.Variable(UefiBytes.ShimLock, "SbatLevel", Encoding.ASCII.GetBytes("sbat,1,2024010900\nshim,4\ngrub,3\ngrub.debian,4\n")), "Secure Boot: SBAT level"),
-        BootEvent.OfData(7, EventType.VariableAuthority, UefiBytes.Variable(UefiBytes.ShimLock, "Shim", SecureBootKeys.VendorCertificate), "Secure Boot: vendor certificate of shim"),
+        BootEvent.OfData(7, TcgEventType.VariableAuthority, UefiBytes.Variable(UefiBytes.ShimLock, "SbatLevel", Encoding.ASCII.GetBytes("sbat,1,2024010900\nshim,4\ngrub,3\ngrub.debian,4\n")), "Secure Boot: SBAT level"),
+        BootEvent.OfData(7, TcgEventType.VariableAuthority, UefiBytes.Variable(UefiBytes.ShimLock, "Shim", SecureBootKeys.VendorCertificate), "Secure Boot: vendor certificate of shim"),
         Application(
             $"GRUB {recipe.Grub}",
             BootEvent.Content("grub", recipe.Grub),
@@ -28,7 +28,7 @@ internal static class LoaderEvents
 
     private static IEnumerable<BootEvent> MachineOwnerKeys() =>
         new[] { "MokList", "MokListX", "MokListTrusted" }.Select(name =>
-            new BootEvent(14, EventType.Ipl, BootEvent.Content("mok", name), Encoding.ASCII.GetBytes(name + "\0"), $"Machine owner keys: {name}"));
+            new BootEvent(14, TcgEventType.Ipl, BootEvent.Content("mok", name), Encoding.ASCII.GetBytes(name + "\0"), $"Machine owner keys: {name}"));
 
     private static IEnumerable<BootEvent> Configuration(HypervisorRecipe recipe) =>
     [
@@ -90,21 +90,21 @@ internal static class LoaderEvents
             Command($"linux {line}"),
             File(kernel, recipe.Kernel, $"kernel {recipe.Kernel}"),
             Application($"kernel {recipe.Kernel}", BootEvent.Content("kernel", recipe.Kernel), UefiBytes.ImageLoad(0x5F2A_1000, 0xE8_4CA0, [])),
-            new BootEvent(8, EventType.Ipl, Encoding.UTF8.GetBytes(line), Encoding.UTF8.GetBytes($"kernel_cmdline: {line}\0"), $"Command line of kernel {recipe.Kernel}"),
+            new BootEvent(8, TcgEventType.Ipl, Encoding.UTF8.GetBytes(line), Encoding.UTF8.GetBytes($"kernel_cmdline: {line}\0"), $"Command line of kernel {recipe.Kernel}"),
             Command($"initrd {initrd}"),
             File(initrd, recipe.Kernel, $"initrd of kernel {recipe.Kernel}"),
         ];
     }
 
     private static BootEvent Application(string label, byte[] content, byte[] data) =>
-        new(4, EventType.BootServicesApplication, content, data, label);
+        new(4, TcgEventType.BootServicesApplication, content, data, label);
 
     /// <summary>GRUB's digest is over the command alone; the prefix and the NUL are only in the log.</summary>
     private static BootEvent Command(string text) =>
-        new(8, EventType.Ipl, Encoding.UTF8.GetBytes(text), Encoding.UTF8.GetBytes($"grub_cmd: {text}\0"), Shortened(text));
+        new(8, TcgEventType.Ipl, Encoding.UTF8.GetBytes(text), Encoding.UTF8.GetBytes($"grub_cmd: {text}\0"), Shortened(text));
 
     private static BootEvent File(string path, string version, string label) =>
-        new(9, EventType.Ipl, BootEvent.Content("file", path, version), Encoding.UTF8.GetBytes(path + "\0"), label);
+        new(9, TcgEventType.Ipl, BootEvent.Content("file", path, version), Encoding.UTF8.GetBytes(path + "\0"), label);
 
     private static string Shortened(string text)
     {

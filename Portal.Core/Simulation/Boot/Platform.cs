@@ -39,7 +39,7 @@ internal sealed record Platform
     public byte StartupLocality { get; init; }
 
     /// <summary>Algorithm ids of the banks the firmware measures into; SHA-256 always.</summary>
-    public ImmutableArray<ushort> Banks { get; init; } = [TpmAlgorithm.Sha256];
+    public ImmutableArray<ushort> Banks { get; init; } = [TcgAlgorithm.Sha256];
 
     public required ImmutableArray<FirmwareVolume> Volumes { get; init; }
 
@@ -87,7 +87,7 @@ internal sealed record Platform
             FirmwareDates = ["01/17/2025", "05/23/2025", "08/29/2025"],
             TpmFirmware = 0x0001_0202_0000_0000,
             StartupLocality = 3,
-            Banks = [TpmAlgorithm.Sha256, TpmAlgorithm.Sha384],
+            Banks = [TcgAlgorithm.Sha256, TcgAlgorithm.Sha384],
             Volumes =
             [
                 new("Silicon Root of Trust", 0xFFF0_0000, 0x1_0000),

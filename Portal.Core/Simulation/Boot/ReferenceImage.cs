@@ -43,6 +43,6 @@ public sealed record ReferenceImage(string Name, ReferenceKind Kind, ImmutableAr
         [
             .. BootImage.Of(recipe).Events
                 .Where(e => e.IsExtended && pcrs.Contains(e.Pcr))
-                .Select(e => new ReferenceEvent(e.Pcr, e.Type, Convert.ToHexStringLower(TpmAlgorithm.Hash(TpmAlgorithm.Sha256, e.Measured)), e.Label, Optional: false)),
+                .Select(e => new ReferenceEvent(e.Pcr, e.Type, Convert.ToHexStringLower(TcgAlgorithm.Hash(TcgAlgorithm.Sha256, e.Measured)), e.Label, Optional: false)),
         ]);
 }
