@@ -16,6 +16,7 @@ public static class BaselinesFeature
         .AddSingleton<RejectRevision>()
         .AddSingleton<RetireRevision>()
         .AddSingleton<RenameBaseline>()
+        .AddSingleton<CaptureBaseline>()
         .AddSingleton<ApprovedRevisions>()
         .AddSingleton<BaselineDirectory>();
 }
