@@ -10,11 +10,14 @@ try
     builder.AddTelemetry();
     builder.AddStorage(profile);
     builder.AddIdentity(profile);
+    builder.AddCore();
+    builder.AddDemo(profile);
     builder.AddShell();
     builder.Services.AddOverviewFeature();
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);
+    await app.EnsureBlankTemplateAsync();
     app.UseProfile(profile);
     app.UseExceptionHandler("/fault", createScopeForErrors: true);
     app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);

@@ -47,6 +47,11 @@ internal sealed partial class DemoUsers(IDbContextFactory<ProviderDbContext> dat
         ("auditor@internal", Role.Auditor, "reads everything, changes nothing"),
     ];
 
+    /// <summary>A demo user as the person behind a command.</summary>
+    public static Person PersonOf(string name) => new(EmbeddedProvider.Issuer, SubjectOf(name), name);
+
+    private static string SubjectOf(string name) => name.Split('@')[0];
+
     /// <summary>Makes the users that are not there yet.</summary>
     public async Task SeedAsync(CancellationToken ct)
     {
@@ -54,7 +59,7 @@ internal sealed partial class DemoUsers(IDbContextFactory<ProviderDbContext> dat
         var known = await db.Users.Select(u => u.Name).ToListAsync(ct);
         foreach (var (name, role, _) in All.Where(u => !known.Contains(u.Name, StringComparer.Ordinal)))
         {
-            var user = new DemoUser { Name = name, Subject = name.Split('@')[0], PasswordHash = "", Roles = role.ToString() };
+            var user = new DemoUser { Name = name, Subject = SubjectOf(name), PasswordHash = "", Roles = role.ToString() };
             user.PasswordHash = Hasher.HashPassword(user, Password);
             db.Users.Add(user);
         }

@@ -1,0 +1,31 @@
+using Portal.Core.Attestation;
+using Portal.Core.Audit;
+using Portal.Core.Baselines;
+using Portal.Core.Inventory;
+using Portal.Core.Operations;
+using Portal.Core.Placement;
+using Portal.Core.Virtualization;
+using Quartz;
+
+namespace Portal;
+
+/// <summary>Everything the portal knows and does, below the pages and the REST API.</summary>
+public static class CoreFeature
+{
+    private const int OperationsAtOnce = 16;
+
+    public static void AddCore(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddAudit();
+        services.AddInventory();
+        services.AddBaselines();
+        services.AddAttestation();
+        services.AddPlacement();
+        services.AddSingleton<IHostFilter, TrustFilter>();
+        services.AddVirtualization();
+        services.AddOperations();
+        services.AddQuartz(quartz => quartz.UseDefaultThreadPool(pool => pool.MaxConcurrency = OperationsAtOnce));
+        services.AddQuartzHostedService();
+    }
+}

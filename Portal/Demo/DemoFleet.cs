@@ -1,0 +1,148 @@
+using System.Collections.Immutable;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Attestation;
+using Portal.Core.Baselines;
+using Portal.Core.Inventory;
+using Portal.Core.Operations;
+using Portal.Core.Simulation;
+using Portal.Core.Simulation.Boot;
+using Portal.Core.Storage;
+using Portal.Core.Tpm;
+using Portal.Core.Virtualization;
+using Portal.Identity.Provider;
+
+namespace Portal.Demo;
+
+/// <summary>
+/// Brings the simulated fleet to life as people would: the inventory, baselines written by one person and approved by another,
+/// hosts enrolled, VMs created, all through the ordinary commands; then the story that makes some hosts untrusted. Goes on where it was after a restart.
+/// </summary>
+/// <param name="seed">Inventory rows.</param>
+/// <param name="story">What happens to hosts.</param>
+/// <param name="fleet">The simulated hosts and what they ought to boot.</param>
+/// <param name="contexts">The database.</param>
+/// <param name="commands">The ordinary commands.</param>
+/// <param name="log">For operators.</param>
+internal sealed partial class DemoFleet(
+    DemoSeed seed,
+    DemoStory story,
+    SimulatedFleet fleet,
+    IDbContextFactory<PortalDbContext> contexts,
+    DemoCommands commands,
+    ILogger<DemoFleet> log) : BackgroundService
+{
+    private const int EnrolAtOnce = 8;
+    private static readonly Caller Administrator = Caller.With(DemoUsers.PersonOf("admin@internal"), Role.Administrator);
+    private static readonly Caller Author = Caller.With(DemoUsers.PersonOf("security@internal"), Role.Security);
+    private static readonly Caller Approver = Caller.With(DemoUsers.PersonOf("security2@internal"), Role.Security);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await seed.EnsureAsync(stoppingToken);
+            commands.Feed.Publish(Core.Changes.Change.Of(Core.Changes.ChangeTopic.Host));
+            commands.Feed.Publish(Core.Changes.Change.Of(Core.Changes.ChangeTopic.Cluster));
+            if (story.HasBegun)
+            {
+                return;
+            }
+
+            await ApproveBaselinesAsync(stoppingToken);
+            await EnrolAsync(stoppingToken);
+            await CreateVirtualMachinesAsync(stoppingToken);
+            await story.BeginAsync(stoppingToken);
+            await AttestChangedAsync(stoppingToken);
+            Ready(log, fleet.Hosts.Count);
+        }
+        catch (Exception fault) when (fault is not OperationCanceledException)
+        {
+            NotReady(log, fault);
+        }
+    }
+
+    private async Task ApproveBaselinesAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var known = await db.Baselines.Select(b => b.Name).ToHashSetAsync(ct);
+        foreach (var reference in fleet.References.Where(r => !known.Contains(NameOf(r))))
+        {
+            var kind = reference.Kind == ReferenceKind.Firmware ? BaselineKinds.Firmware : BaselineKinds.Hypervisor;
+            var created = Expect(await commands.CreateBaseline.ExecuteAsync(Author, new(NameOf(reference), kind, reference.Name, ContentOf(reference)), ct));
+            var submitted = Expect(await commands.SubmitRevision.ExecuteAsync(Author, new(created.RevisionId), ct));
+            Expect(await commands.ApproveRevision.ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash, "Compared with the vendor's published digests."), ct));
+        }
+    }
+
+    private async Task EnrolAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var wanted = seed.HostsToEnrol.ToHashSet(StringComparer.Ordinal);
+        var open = await db.Hosts.Where(h => !db.Attesters.Any(a => a.HostId == h.Id)).Select(h => new { h.Id, h.Name }).ToListAsync(ct);
+        await Parallel.ForEachAsync(
+            open.Where(h => wanted.Contains(h.Name)),
+            new ParallelOptions { MaxDegreeOfParallelism = EnrolAtOnce, CancellationToken = ct },
+            async (host, token) => Expect(await commands.EnrolAttester.ExecuteAsync(Administrator, host.Id, token)));
+    }
+
+    private async Task CreateVirtualMachinesAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var clusters = await db.Clusters.ToDictionaryAsync(c => c.Name, c => c.Id, StringComparer.Ordinal, ct);
+        var templates = await db.Templates.ToDictionaryAsync(t => t.Name, t => t.Id, StringComparer.Ordinal, ct);
+        var known = await db.VirtualMachines.Select(v => v.Name).ToHashSetAsync(ct);
+        foreach (var vm in seed.VirtualMachinesThatRequireTrust.Where(v => !known.Contains(v.Name)))
+        {
+            var request = new NewVirtualMachine { Name = vm.Name, ClusterId = clusters[vm.Cluster], TemplateId = templates[vm.Template], TrustLevel = vm.TrustLevel, Start = vm.Running };
+            var operation = Expect(await commands.CreateVirtualMachine.ExecuteAsync(Administrator, request, ct));
+            await commands.Operations.WaitAsync(operation, TimeSpan.FromSeconds(30), ct);
+        }
+    }
+
+    /// <summary>What the story changed is seen now, not with the next round.</summary>
+    private async Task AttestChangedAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var changed = fleet.Hosts.Where(h => fleet.PartOf(h.Name) != DemoPart.Trusted).Select(h => h.Id).ToHashSet();
+        foreach (var host in await db.Hosts.Where(h => changed.Contains(h.Id)).Select(h => h.Id).ToListAsync(ct))
+        {
+            await commands.Attest.AttestAsync(host, AttestationPurpose.Round, null, ct);
+        }
+    }
+
+    private static string NameOf(ReferenceImage reference) =>
+        new([.. reference.Name.Split(':')[0].Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : ' ')]);
+
+    private static BaselineContent ContentOf(ReferenceImage reference) => new(
+        (ushort)TpmAlgorithm.Sha256,
+        [
+            .. reference.Pcrs.Select(pcr => new PcrReference(
+                pcr,
+                [],
+                [.. reference.Events.Where(e => e.Pcr == pcr).Select(e => new EventReference(e.EventType, [e.Sha256], e.Label, e.Optional))])),
+        ],
+        [],
+        reference.Name);
+
+    private static T Expect<T>(Outcome<T> outcome) =>
+        outcome.Succeeded ? outcome.Value : throw new InvalidOperationException($"The demo could not be prepared: {outcome.Refusal}");
+
+    [LoggerMessage(1101, LogLevel.Information, "The simulated fleet of {Hosts} hosts is attested and its story has begun")]
+    private static partial void Ready(ILogger log, int hosts);
+
+    [LoggerMessage(1102, LogLevel.Error, "The simulated fleet could not be prepared; a restart tries again")]
+    private static partial void NotReady(ILogger log, Exception fault);
+}
+
+/// <summary>The ordinary commands the demo uses.</summary>
+internal sealed record DemoCommands(
+    CreateBaseline CreateBaseline,
+    SubmitRevision SubmitRevision,
+    ApproveRevision ApproveRevision,
+    EnrolAttester EnrolAttester,
+    CreateVirtualMachine CreateVirtualMachine,
+    OperationQueue Operations,
+    IAttestNow Attest,
+    Core.Changes.IChangeFeed Feed);
