@@ -34,6 +34,7 @@ internal sealed partial class DemoFleet(
     ILogger<DemoFleet> log) : BackgroundService
 {
     private const int EnrolAtOnce = 8;
+    private const int LongestLabel = 120;
     private static readonly Caller Administrator = Caller.With(DemoUsers.PersonOf("admin@internal"), Role.Administrator);
     private static readonly Caller Author = Caller.With(DemoUsers.PersonOf("security@internal"), Role.Security);
     private static readonly Caller Approver = Caller.With(DemoUsers.PersonOf("security2@internal"), Role.Security);
@@ -121,10 +122,16 @@ internal sealed partial class DemoFleet(
             .. reference.Pcrs.Select(pcr => new PcrReference(
                 pcr,
                 [],
-                [.. reference.Events.Where(e => e.Pcr == pcr).Select(e => new EventReference(e.EventType, [e.Sha256], e.Label, e.Optional))])),
+                [.. reference.Events.Where(e => e.Pcr == pcr).Select(e => new EventReference(e.EventType, [e.Sha256], LabelOf(e), e.Optional))])),
         ],
         [],
         reference.Name);
+
+    private static string LabelOf(ReferenceEvent reference)
+    {
+        var label = new string([.. reference.Label.Select(c => char.IsControl(c) ? ' ' : c)]).Trim();
+        return label.Length <= LongestLabel ? label : label[..(LongestLabel - 1)] + "…";
+    }
 
     private static T Expect<T>(Outcome<T> outcome) =>
         outcome.Succeeded ? outcome.Value : throw new InvalidOperationException($"The demo could not be prepared: {outcome.Refusal}");
