@@ -22,6 +22,11 @@ public static class AttestationRegistration
         services.AddSingleton<IReappraisal>(provider => provider.GetRequiredService<Reappraisal>());
         services.AddSingleton<StalenessWatch>();
         services.AddSingleton<AttestHost>();
+        services.AddSingleton<PolicyDesk>();
+        services.AddSingleton<ChangeTrustPolicy>();
+        services.AddSingleton<ConfirmTrustPolicy>();
+        services.AddSingleton<RejectTrustPolicy>();
+        services.AddSingleton<MoveHost>();
         services.AddSingleton<EnrolAttester>();
         services.AddSingleton<AttestationDirectory>();
         services.AddSingleton<IHostFacet, TrustFacet>();

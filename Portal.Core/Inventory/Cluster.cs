@@ -1,3 +1,6 @@
+using System.Text.Json;
+using Portal.Core.Access;
+
 namespace Portal.Core.Inventory;
 
 /// <summary>How much a VM asks of the host it runs on.</summary>
@@ -158,4 +161,14 @@ public sealed class PolicyProposal
 
     /// <summary>When.</summary>
     public required DateTimeOffset At { get; init; }
+
+    /// <summary>The proposed policy, read.</summary>
+    /// <exception cref="JsonException">The row was written by something else.</exception>
+    public TrustPolicy ReadPolicy() => JsonSerializer.Deserialize<TrustPolicy>(Policy) ?? throw new JsonException($"Proposal {Id} holds no policy.");
+
+    /// <summary>Whether a person is the one who proposed it: such a person may withdraw it, never confirm it.</summary>
+    public bool IsBy(Person person) => person.Is(new Person(Issuer, Subject, PersonName));
+
+    /// <summary>Whether the cluster's revision moved since it was written: nobody can confirm it any more.</summary>
+    public bool IsVoidFor(Cluster cluster) => AgainstRevision != cluster.PolicyRevision;
 }

@@ -11,6 +11,10 @@ public static class InventoryRegistration
         services.AddSingleton<HostDirectory>();
         services.AddSingleton<ClusterDirectory>();
         services.AddSingleton<ChangeHostState>();
+        services.AddSingleton<ClusterDesk>();
+        services.AddSingleton<CreateCluster>();
+        services.AddSingleton<EditCluster>();
+        services.AddSingleton<DeleteCluster>();
         return services;
     }
 }

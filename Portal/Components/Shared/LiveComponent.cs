@@ -1,0 +1,78 @@
+using Microsoft.AspNetCore.Components;
+using Portal.Core.Changes;
+
+namespace Portal.Components.Shared;
+
+/// <summary>A component that asks again when something it shows was changed, at most once a second however much happens.</summary>
+public abstract class LiveComponent : ComponentBase, IDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource stop = new();
+    private IDisposable? subscription;
+    private int waiting;
+
+    [Inject]
+    public required IChangeFeed Changes { get; init; }
+
+    [Inject]
+    public required TimeProvider Time { get; init; }
+
+    /// <summary>Ends with the component.</summary>
+    protected CancellationToken Stopping => stop.Token;
+
+    /// <summary>Whether a change may concern what is shown. Called on the thread of whoever made it: look, do not work.</summary>
+    protected abstract bool Concerns(Change change);
+
+    /// <summary>Asks again.</summary>
+    protected abstract Task RefreshAsync();
+
+    protected override void OnAfterRender(bool firstRender)
+    {
+        if (firstRender)
+        {
+            subscription = Changes.Subscribe(Hear);
+        }
+    }
+
+    private void Hear(Change change)
+    {
+        if (Concerns(change) && Interlocked.Exchange(ref waiting, 1) == 0)
+        {
+            _ = InvokeAsync(RefreshSoonAsync);
+        }
+    }
+
+    private async Task RefreshSoonAsync()
+    {
+        try
+        {
+            await Task.Delay(Pause, Time, stop.Token);
+            Interlocked.Exchange(ref waiting, 0);
+            await RefreshAsync();
+            StateHasChanged();
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The page was left meanwhile.
+        }
+        catch (Exception fault)
+        {
+            await DispatchExceptionAsync(fault);
+        }
+    }
+
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Stops listening.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+        subscription?.Dispose();
+        stop.Cancel();
+        stop.Dispose();
+    }
+}
