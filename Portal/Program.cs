@@ -1,4 +1,5 @@
 using Portal;
+using Portal.Api;
 using Portal.Components.Overview;
 using Portal.Identity;
 using Portal.Profiles;
@@ -14,6 +15,7 @@ try
     builder.AddDemo(profile);
     builder.AddShell();
     builder.Services.AddOverviewFeature();
+    builder.Services.AddOvirtApi();
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);
@@ -29,6 +31,7 @@ try
     app.UseAntiforgery();
     app.MapIdentity(profile);
     app.MapTelemetry();
+    app.MapOvirtApi();
     app.MapShell();
     app.GreetWhenStarted(profile);
     await app.RunAsync();

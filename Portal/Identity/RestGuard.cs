@@ -21,7 +21,7 @@ public sealed class RestGuard(RequestDelegate next)
 
         if (Refuse(context.Request) is { } refused)
         {
-            await RestFault.WriteAsync(context, refused.Status, refused.Reason, refused.Detail);
+            await RestFault.WriteAsync(context, refused.Status, refused.Reason, refused.Detail, refused.Code);
             return;
         }
 
@@ -31,7 +31,7 @@ public sealed class RestGuard(RequestDelegate next)
         }
         catch (BadHttpRequestException fault) when (!context.Response.HasStarted)
         {
-            await RestFault.WriteAsync(context, fault.StatusCode, "Bad request", fault.StatusCode is StatusCodes.Status413PayloadTooLarge ? TooLong : "The request cannot be read.");
+            await RestFault.WriteAsync(context, fault.StatusCode, "Bad request", fault.StatusCode is StatusCodes.Status413PayloadTooLarge ? TooLong : "The request cannot be read.", "body.unreadable");
             return;
         }
 
@@ -40,11 +40,11 @@ public sealed class RestGuard(RequestDelegate next)
 
     private const string TooLong = "The body is longer than 1 MiB (1048576 bytes).";
 
-    private static (int Status, string Reason, string Detail)? Refuse(HttpRequest request)
+    private static (int Status, string Reason, string Detail, string Code)? Refuse(HttpRequest request)
     {
         if (IsFromAnotherSite(request))
         {
-            return (StatusCodes.Status403Forbidden, "Cross-site request", "A page of another site may not use this API. Call it from a program, or from the portal's own pages.");
+            return (StatusCodes.Status403Forbidden, "Cross-site request", "A page of another site may not use this API. Call it from a program, or from the portal's own pages.", "api.cross_site");
         }
 
         if (!HasBody(request))
@@ -54,12 +54,12 @@ public sealed class RestGuard(RequestDelegate next)
 
         if (request.ContentLength > MaxBody)
         {
-            return (StatusCodes.Status413PayloadTooLarge, "Body too long", TooLong);
+            return (StatusCodes.Status413PayloadTooLarge, "Body too long", TooLong, "body.too_long");
         }
 
         return IsXmlOrJson(request.ContentType)
             ? null
-            : (StatusCodes.Status415UnsupportedMediaType, "Unsupported content type", "Send the body as application/xml or application/json and say so in Content-Type.");
+            : (StatusCodes.Status415UnsupportedMediaType, "Unsupported content type", "Send the body as application/xml or application/json and say so in Content-Type.", "body.content_type");
     }
 
     private static bool IsFromAnotherSite(HttpRequest request)
@@ -68,9 +68,11 @@ public sealed class RestGuard(RequestDelegate next)
         return site is not (null or "" or "same-origin" or "none") || SameOriginGuard.IsForeign(request);
     }
 
+    /// <summary>Whether there is a body anybody will read: some clients announce one with GET, which means nothing.</summary>
     private static bool HasBody(HttpRequest request) =>
-        request.ContentLength > 0
-        || (request.ContentLength is null && request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true);
+        !HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method)
+        && (request.ContentLength > 0
+            || (request.ContentLength is null && request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true));
 
     private static bool IsXmlOrJson(string? contentType)
     {
@@ -96,8 +98,8 @@ public sealed class RestGuard(RequestDelegate next)
 
         return response.StatusCode switch
         {
-            StatusCodes.Status401Unauthorized => RestFault.WriteAsync(context, response.StatusCode, "Not signed in", "Send the credentials of a known user."),
-            StatusCodes.Status403Forbidden => RestFault.WriteAsync(context, response.StatusCode, "Not allowed", "You have no role in this portal. Ask whoever grants roles for access."),
+            StatusCodes.Status401Unauthorized => RestFault.WriteAsync(context, response.StatusCode, "Not signed in", "Send the credentials of a known user.", "access.unauthenticated"),
+            StatusCodes.Status403Forbidden => RestFault.WriteAsync(context, response.StatusCode, "Not allowed", "You have no role in this portal. Ask whoever grants roles for access.", "access.no_role"),
             _ => Task.CompletedTask,
         };
     }

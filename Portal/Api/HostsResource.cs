@@ -1,0 +1,147 @@
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Attestation;
+using Portal.Core.Inventory;
+
+namespace Portal.Api;
+
+/// <summary><c>hosts</c>: list and get, with their trust; actions attest, deactivate (to maintenance) and activate.</summary>
+/// <param name="hosts">Reads hosts.</param>
+/// <param name="attest">Attests.</param>
+/// <param name="state">Sets aside and takes back.</param>
+internal sealed class HostsResource(HostDirectory hosts, AttestHost attest, ChangeHostState state) : IApiResource
+{
+    public const string Name = "hosts";
+
+    private const string Kind = "host";
+
+    private static readonly string[] Actions = ["attest", "activate", "deactivate"];
+    private static readonly string[] Sortable = ["name", "cluster", "state", "status", "cpu", "memory", "vms", "firmware", "model", TrustFacet.FacetName];
+
+    public string? Collection => Name;
+
+    public void Map(ApiRoutes routes)
+    {
+        routes.Get(Name, ListAsync);
+        routes.Get($"{Name}/{{id}}", GetAsync);
+        routes.Post($"{Name}/{{id}}/attest", call => ActAsync(call, AttestAsync));
+        routes.Post($"{Name}/{{id}}/deactivate", call => ActAsync(call, (c, id) => SetAsync(c, id, state.ToMaintenanceAsync)));
+        routes.Post($"{Name}/{{id}}/activate", call => ActAsync(call, (c, id) => SetAsync(c, id, state.ActivateAsync)));
+    }
+
+    private async Task<ApiAnswer> ListAsync(ApiCall call)
+    {
+        var search = ApiSearch.Read(call, Sortable);
+        if (!search.Succeeded)
+        {
+            return ApiAnswer.Refused(search.Refusal);
+        }
+
+        var (terms, down) = (search.Value.Terms, search.Value.Descending);
+        var sort = search.Value.SortBy switch
+        {
+            null => "name",
+            "status" => "state",
+            var other => other,
+        };
+        var found = await search.Value.GatherAsync(
+            (skip, take) => hosts.ListAsync(new HostQuery { Search = terms, SortBy = sort, Descending = down, Skip = skip, Take = take }, call.Ct),
+            row => row.Host.Name);
+        return found.Succeeded
+            ? ApiAnswer.Ok(Element.List(Name, Kind, found.Value.Select(row => Document(call, row))))
+            : ApiAnswer.Refused(found.Refusal);
+    }
+
+    private async Task<ApiAnswer> GetAsync(ApiCall call) =>
+        call.Id is { } id && await hosts.FindAsync(id, call.Ct) is { } row
+            ? ApiAnswer.Ok(Document(call, row))
+            : ApiAnswer.Refused(Refusal.NotFound(Kind, FieldReader.Short(call.RouteId)));
+
+    private static async Task<ApiAnswer> ActAsync(ApiCall call, Func<ApiCall, Guid, Task<ApiAnswer>> act)
+    {
+        if (await call.DemandAsync(Permission.ManageHosts, Kind) is { } denied)
+        {
+            return ActionDocument.Failed(denied);
+        }
+
+        var (_, refused) = await call.BodyAsync(ActionDocument.Root);
+        if (refused is not null)
+        {
+            return ActionDocument.Failed(refused);
+        }
+
+        return call.Id is { } id ? await act(call, id) : ActionDocument.Failed(Refusal.NotFound(Kind, FieldReader.Short(call.RouteId)));
+    }
+
+    private static async Task<ApiAnswer> SetAsync(ApiCall call, Guid id, Func<Caller, Guid, CancellationToken, Task<Outcome<Done>>> set)
+    {
+        var done = await set(call.Caller, id, call.Ct);
+        return done.Succeeded ? ActionDocument.Complete() : ActionDocument.Failed(done.Refusal);
+    }
+
+    /// <summary>Complete when the host was appraised, whatever the verdict: that is in the host the action carries.</summary>
+    private async Task<ApiAnswer> AttestAsync(ApiCall call, Guid id)
+    {
+        var attested = await attest.ExecuteAsync(call.Caller, id, call.Ct);
+        if (!attested.Succeeded)
+        {
+            return ActionDocument.Failed(attested.Refusal);
+        }
+
+        if (WhyNotAppraised(attested.Value.Outcome) is { } refusal)
+        {
+            return ActionDocument.Failed(refusal);
+        }
+
+        return await hosts.FindAsync(id, call.Ct) is { } row
+            ? ActionDocument.Complete(Document(call, row))
+            : ActionDocument.Failed(Refusal.NotFound(Kind, id.ToString()));
+    }
+
+    private static Refusal? WhyNotAppraised(CheckOutcome outcome) => outcome switch
+    {
+        CheckOutcome.Ok or CheckOutcome.ProtocolError => null,
+        CheckOutcome.NotConfigured => Refusal.Conflict("attest.not_enrolled", "No attester is enrolled for the host.", "Enrol its attester first."),
+        CheckOutcome.AgentUnreachable => Silent("attest.agent_silent", "The host's agent does not answer.", "Check that the host is up and its agent runs."),
+        CheckOutcome.ServiceUnreachable => Silent("attest.service_silent", "The attestation service does not answer.", "Check the attestation service."),
+        CheckOutcome.TpmError => Silent("attest.tpm_error", "The host's TPM reports an error.", "See the host's Attestation tab."),
+        CheckOutcome.Queued => Silent("attest.queued", "The attestation waits for its turn.", "Look at the host again in a moment."),
+    };
+
+    private static Refusal Silent(string code, string sentence, string remedy) => new(code, RefusalKind.Unavailable, sentence, remedy);
+
+    private static Element Document(ApiCall call, HostRow row)
+    {
+        var (host, href) = (row.Host, call.Href(Name, row.Host.Id));
+        return Element.Of(
+            Kind,
+            Element.List("actions", "link", Actions.Select(a => Element.Link("link", $"{href}/{a}", rel: a))),
+            Element.Leaf("name", host.Name),
+            Element.Leaf("address", host.Address),
+            Element.Leaf("status", Word(host.State)),
+            TrustWords.Document(row.Facet<HostTrust>(TrustFacet.FacetName) ?? HostTrust.Unasked),
+            Element.Number("memory", host.Memory),
+            Element.Number("max_scheduling_memory", host.MemoryFree),
+            Element.Of("cpu", Element.Leaf("name", host.Hardware.CpuModel), VmDocument.Topology(host.Cpus)),
+            Element.Of("summary", Element.Number("total", row.Vms)),
+            Hardware(host.Hardware),
+            Element.Link("cluster", call.Href(ClustersResource.Name, host.ClusterId), host.ClusterId.ToString()))
+            .With([KeyValuePair.Create("href", href), KeyValuePair.Create("id", host.Id.ToString())]);
+    }
+
+    private static string Word(HostState state) => state switch
+    {
+        HostState.Up => "up",
+        HostState.Maintenance => "maintenance",
+        HostState.NonResponsive => "non_responsive",
+    };
+
+    private static Element Hardware(HostHardware hardware) => Element.Of(
+        "hardware_information",
+        Element.Leaf("family", hardware.Family),
+        Element.Leaf("manufacturer", hardware.Manufacturer),
+        Element.Leaf("product_name", hardware.ProductName),
+        Element.Leaf("serial_number", hardware.SerialNumber),
+        Element.Leaf("uuid", hardware.Uuid),
+        Element.Leaf("version", hardware.Version));
+}

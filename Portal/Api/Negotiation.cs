@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Http.Headers;
+using Microsoft.Net.Http.Headers;
+
+namespace Portal.Api;
+
+/// <summary>Chooses the form of an answer by the client's Accept (RFC 9110, section 12.5.1); XML when it does not mind.</summary>
+internal static class Negotiation
+{
+    /// <summary>The form to answer in; null when the client takes neither.</summary>
+    public static DocumentForm? Choose(IHeaderDictionary headers)
+    {
+        var accepted = new RequestHeaders(headers).Accept;
+        if (accepted.Count == 0)
+        {
+            return DocumentForm.Xml;
+        }
+
+        var xml = Math.Max(Quality(accepted, "application", "xml"), Quality(accepted, "text", "xml"));
+        var json = Quality(accepted, "application", "json");
+        return (xml, json) switch
+        {
+            ( <= 0, <= 0) => null,
+            _ => json > xml ? DocumentForm.Json : DocumentForm.Xml,
+        };
+    }
+
+    /// <summary>The weight of the most specific range that covers the type.</summary>
+    private static double Quality(IList<MediaTypeHeaderValue> accepted, string type, string subType) => accepted
+        .Where(a => (a.MatchesAllTypes || a.Type.Equals(type, StringComparison.OrdinalIgnoreCase)) && (a.MatchesAllSubTypes || a.SubType.Equals(subType, StringComparison.OrdinalIgnoreCase)))
+        .OrderBy(a => a.MatchesAllTypes ? 2 : a.MatchesAllSubTypes ? 1 : 0)
+        .Select(a => a.Quality ?? 1)
+        .FirstOrDefault();
+}
