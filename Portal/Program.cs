@@ -1,5 +1,6 @@
 using Portal;
 using Portal.Api;
+using Portal.Components.Baselines;
 using Portal.Components.Overview;
 using Portal.Identity;
 using Portal.Profiles;
@@ -16,6 +17,7 @@ try
     builder.AddShell();
     builder.Services.AddOverviewFeature();
     builder.Services.AddOvirtApi();
+    builder.Services.AddBaselinesPages();
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);

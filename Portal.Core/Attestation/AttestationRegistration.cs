@@ -29,6 +29,7 @@ public static class AttestationRegistration
         services.AddSingleton<MoveHost>();
         services.AddSingleton<EnrolAttester>();
         services.AddSingleton<AttestationDirectory>();
+        services.AddSingleton<ImpactPreview>();
         services.AddSingleton<IHostFacet, TrustFacet>();
         services.AddHostedService<RoundScheduler>();
         return services;

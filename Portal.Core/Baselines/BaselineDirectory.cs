@@ -133,6 +133,25 @@ public sealed class BaselineDirectory(IDbContextFactory<PortalDbContext> context
         return new PendingReviews(all, others);
     }
 
+    /// <summary>How many baselines there are by kind, and how many have a revision in which state: the numbers on the filters.</summary>
+    public async Task<Outcome<BaselineCounts>> CountAsync(Caller caller, CancellationToken ct)
+    {
+        if (await access.DemandAsync(caller, Permission.Read, Everything, ct) is { } refusal)
+        {
+            return refusal;
+        }
+
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var kinds = await db.Baselines.GroupBy(b => b.Kind).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
+        var states = await db.BaselineRevisions
+            .Select(r => new { r.BaselineId, r.State })
+            .Distinct()
+            .GroupBy(r => r.State)
+            .Select(g => new { g.Key, Count = g.Count() })
+            .ToDictionaryAsync(g => g.Key, g => g.Count, ct);
+        return new BaselineCounts(kinds.Values.Sum(), kinds, states);
+    }
+
     private static AuditTarget Everything => new("baseline", null, "all baselines");
 
     private static Refusal? WhyNot(Caller caller, Baseline baseline, RevisionRow row)

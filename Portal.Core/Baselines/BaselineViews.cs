@@ -144,3 +144,9 @@ public sealed record RevisionView(
 /// <param name="All">All of them.</param>
 /// <param name="ForCaller">Those the caller may approve: they hold the permission and did not write them. The number on the menu.</param>
 public sealed record PendingReviews(int All, int ForCaller);
+
+/// <summary>How many baselines there are.</summary>
+/// <param name="All">In all.</param>
+/// <param name="ByKind">Of each kind that there is.</param>
+/// <param name="ByState">With a revision in each state; a baseline counts once for every state it has a revision in.</param>
+public sealed record BaselineCounts(int All, IReadOnlyDictionary<BaselineKinds, int> ByKind, IReadOnlyDictionary<RevisionState, int> ByState);

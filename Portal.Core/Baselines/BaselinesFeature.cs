@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Inventory;
 
 namespace Portal.Core.Baselines;
 
@@ -18,5 +19,6 @@ public static class BaselinesFeature
         .AddSingleton<RenameBaseline>()
         .AddSingleton<CaptureBaseline>()
         .AddSingleton<ApprovedRevisions>()
+        .AddSingleton<IHostFacet, BaselineFacet>()
         .AddSingleton<BaselineDirectory>();
 }

@@ -13,6 +13,9 @@ public sealed record MenuPlace(string Title, string Href, string Icon, int Order
     /// <summary>Counts what needs attention there; null shows no badge.</summary>
     public BadgeCount? Badge { get; init; }
 
+    /// <summary>The same where the number depends on who looks; used instead of <see cref="Badge"/>.</summary>
+    public BadgeCountFor? BadgeFor { get; init; }
+
     /// <summary>Which changes make the badge count again.</summary>
     public IReadOnlyList<ChangeTopic> BadgeTopics { get; init; } = [];
 
@@ -22,6 +25,9 @@ public sealed record MenuPlace(string Title, string Href, string Icon, int Order
 
 /// <summary>Counts what needs attention at a place. Runs in a scope of its own; null or zero shows nothing.</summary>
 public delegate Task<MenuBadge?> BadgeCount(IServiceProvider services, CancellationToken ct);
+
+/// <summary>Counts what waits at a place for one person. Runs in a scope of its own; null or zero shows nothing.</summary>
+public delegate Task<MenuBadge?> BadgeCountFor(IServiceProvider services, Caller caller, CancellationToken ct);
 
 /// <summary>The number beside a place in the menu.</summary>
 /// <param name="Count">How many.</param>

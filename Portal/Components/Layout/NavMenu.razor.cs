@@ -27,7 +27,7 @@ public sealed partial class NavMenu(
 
     protected override async Task OnAfterRenderAsync(bool firstRender)
     {
-        if (firstRender && shown.Any(p => p.Badge is not null))
+        if (firstRender && shown.Any(HasBadge))
         {
             subscription = changes.Subscribe(Hear);
             await CountAsync();
@@ -59,12 +59,12 @@ public sealed partial class NavMenu(
 
     private async Task CountAsync()
     {
-        foreach (var place in shown.Where(p => p.Badge is not null))
+        foreach (var place in shown.Where(HasBadge))
         {
             try
             {
                 await using var scope = scopes.CreateAsyncScope();
-                badges[place] = await place.Badge!(scope.ServiceProvider, stop.Token);
+                badges[place] = await BadgeAsync(place, scope.ServiceProvider);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -80,6 +80,15 @@ public sealed partial class NavMenu(
 
         StateHasChanged();
     }
+
+    private static bool HasBadge(MenuPlace place) => place.Badge is not null || place.BadgeFor is not null;
+
+    private async Task<MenuBadge?> BadgeAsync(MenuPlace place, IServiceProvider services) => (place.BadgeFor, place.Badge, Caller) switch
+    {
+        ({ } count, _, { } caller) => await count(services, caller, stop.Token),
+        (null, { } count, _) => await count(services, stop.Token),
+        _ => null,
+    };
 
     public void Dispose()
     {

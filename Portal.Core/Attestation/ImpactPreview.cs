@@ -1,0 +1,167 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Access;
+using Portal.Core.Audit;
+using Portal.Core.Baselines;
+using Portal.Core.Inventory;
+using Portal.Core.Storage;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>
+/// Says, before a baseline is approved or retired, what that would do to each host of the clusters in scope: the stored evidence is appraised
+/// again under the hypothetical set, by the very code that does so afterwards. Changes nothing. A page of hosts is in memory at a time.
+/// </summary>
+/// <param name="contexts">The database.</param>
+/// <param name="access">Who may ask.</param>
+/// <param name="approved">Approved revisions, real and hypothetical.</param>
+/// <param name="service">Who verifies.</param>
+/// <param name="time">Our clock.</param>
+public sealed class ImpactPreview(
+    IDbContextFactory<PortalDbContext> contexts, AccessControl access, ApprovedRevisions approved, IAttestationService service, TimeProvider time)
+{
+    private const int PageSize = 128;
+
+    /// <summary>What approving a revision would do. Needs <see cref="Permission.Read"/>; refuses a revision that does not exist (<c>revision.not_found</c>).</summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="revisionId">The revision, in any state.</param>
+    /// <param name="retirePrevious">Whether the approval would retire the earlier approved ones of its baseline.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<Outcome<Impact>> IfApprovedAsync(Caller caller, Guid revisionId, bool retirePrevious, CancellationToken ct)
+    {
+        if (await access.DemandAsync(caller, Permission.Read, About(revisionId), ct) is { } refusal)
+        {
+            return refusal;
+        }
+
+        return await approved.IfApprovedAsync(revisionId, retirePrevious, ct) is { } hypothesis
+            ? await ImpactAsync(hypothesis, ReappraisalCause.BaselineApproved, ct)
+            : Refusal.NotFound("revision", revisionId.ToString());
+    }
+
+    /// <summary>What retiring a revision would do. Needs <see cref="Permission.Read"/>. A revision that is not in force has no effect on anybody.</summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="revisionId">The revision.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<Outcome<Impact>> IfRetiredAsync(Caller caller, Guid revisionId, CancellationToken ct) =>
+        await access.DemandAsync(caller, Permission.Read, About(revisionId), ct) is { } refusal
+            ? refusal
+            : await ImpactAsync(new Hypothesis([], [revisionId]), ReappraisalCause.BaselineRetired, ct);
+
+    private static AuditTarget About(Guid revisionId) => new("baseline", null, revisionId.ToString());
+
+    private async Task<Impact> ImpactAsync(Hypothesis hypothesis, ReappraisalCause cause, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var concerned = new List<Concerned>();
+        foreach (var cluster in await db.Clusters.AsNoTracking().OrderBy(c => c.Name).ToListAsync(ct))
+        {
+            var now = await approved.ForClusterAsync(cluster.Id, null, ct);
+            var then = await approved.ForClusterAsync(cluster.Id, hypothesis, ct);
+            if (now is not null && then is not null && !now.Revisions.Select(r => r.RevisionId).SequenceEqual(then.Revisions.Select(r => r.RevisionId)))
+            {
+                concerned.Add(new Concerned(cluster.Name, new AppraisalPolicy(then, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter)));
+            }
+        }
+
+        var ids = concerned.ConvertAll(c => c.Policy.Set.ClusterId);
+        var hosts = await db.Hosts.CountAsync(h => ids.Contains(h.ClusterId), ct);
+        return new Impact(hosts, concerned.ConvertAll(c => c.ClusterName), HostsAsync(concerned, cause, CancellationToken.None));
+    }
+
+    /// <summary>Cluster by cluster, by name within each.</summary>
+    private async IAsyncEnumerable<HostImpact> HostsAsync(List<Concerned> clusters, ReappraisalCause cause, [EnumeratorCancellation] CancellationToken ct)
+    {
+        foreach (var cluster in clusters)
+        {
+            var last = "";
+            while (true)
+            {
+                var page = await PageAsync(cluster, last, cause, ct);
+                foreach (var impact in page)
+                {
+                    yield return impact;
+                }
+
+                if (page.Count < PageSize)
+                {
+                    break;
+                }
+
+                last = page[^1].HostName;
+            }
+        }
+    }
+
+    private async Task<List<HostImpact>> PageAsync(Concerned cluster, string after, ReappraisalCause cause, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var clusterId = cluster.Policy.Set.ClusterId;
+#pragma warning disable CA1309, MA0001, MA0074 // Translated to SQL, where it is the database's own order by name.
+        var hosts = await db.Hosts
+            .Where(h => h.ClusterId == clusterId && string.Compare(h.Name, after) > 0)
+#pragma warning restore CA1309, MA0001, MA0074
+            .OrderBy(h => h.Name)
+            .Take(PageSize)
+            .Select(h => new { h.Id, h.Name })
+            .ToListAsync(ct);
+        var ids = hosts.ConvertAll(h => h.Id);
+        var rows = await db.Attestations.AsNoTracking().Where(a => ids.Contains(a.HostId) && a.EvidenceDigest != null).ToDictionaryAsync(a => a.HostId, ct);
+        // The latest evidence of a host has the host's own id.
+        var evidence = await db.Evidence.AsNoTracking().Where(e => ids.Contains(e.Id)).ToDictionaryAsync(e => e.Id, ct);
+        var digests = evidence.Values.Select(e => e.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
+        var logs = await db.EventLogs.AsNoTracking().Where(l => digests.Contains(l.Digest)).ToDictionaryAsync(l => l.Digest, l => l.Content, StringComparer.Ordinal, ct);
+        var impacts = hosts.ConvertAll(h => rows.TryGetValue(h.Id, out var row) && evidence.TryGetValue(h.Id, out var stored)
+            ? Judge(row, service.Reappraise(stored, stored.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, cluster.Policy), cause) with
+            {
+                HostId = h.Id,
+                HostName = h.Name,
+                ClusterName = cluster.ClusterName,
+            }
+            : new HostImpact(h.Id, h.Name, cluster.ClusterName, ImpactEffect.CannotTell, TrustStatus.Unknown, TrustStatus.Unknown, "it never sent evidence"));
+        return await WithMachinesAsync(db, impacts, ct);
+    }
+
+    /// <summary>The row is a copy nobody saves: what would be applied to it is applied, and read off.</summary>
+    private HostImpact Judge(HostAttestation row, AttestationReport report, ReappraisalCause cause)
+    {
+        var now = time.GetUtcNow();
+        var (verdict, status) = (row.Verdict, row.StatusAt(now));
+        VerdictChange.Apply(row, report, cause, now);
+        var isFresh = row.FreshnessAt(now) == Freshness.Fresh;
+        var (effect, reason) = (verdict, row.Verdict) switch
+        {
+            (Verdict.Trusted, Verdict.Untrusted) => (ImpactEffect.LosesTrust, row.Reason),
+            (Verdict.Untrusted or Verdict.None, Verdict.Trusted) when isFresh => (ImpactEffect.GainsTrust, $"would match {Matched(row)}"),
+            (Verdict.Untrusted or Verdict.None, Verdict.Trusted) => (ImpactEffect.CannotTell, "its last evidence would match, but is too old to count"),
+            (Verdict.Trusted, _) when !isFresh => (ImpactEffect.CannotTell, "its last evidence would match as before, but is too old to count"),
+            (Verdict.Trusted, _) => (ImpactEffect.Unchanged, $"matches {Matched(row)}"),
+            _ when row.FailedCheck is not null => (ImpactEffect.Unchanged, $"{row.Reason}; no baseline clears that"),
+            _ => (ImpactEffect.Unchanged, row.Reason),
+        };
+        return new HostImpact(row.HostId, "", "", effect, status, row.StatusAt(now), reason);
+    }
+
+    private static string Matched(HostAttestation row) => string.Join(" and ", JsonSerializer.Deserialize<List<string>>(row.Matched) ?? []);
+
+    /// <summary>Running VMs that require trust, on the hosts that would lose it: those the loss would mark.</summary>
+    private static async Task<List<HostImpact>> WithMachinesAsync(PortalDbContext db, List<HostImpact> impacts, CancellationToken ct)
+    {
+        var losing = impacts.Where(i => i.Effect is ImpactEffect.LosesTrust).Select(i => i.HostId).ToList();
+        if (losing.Count == 0)
+        {
+            return impacts;
+        }
+
+        var machines = (await db.VirtualMachines
+            .Where(v => v.HostId != null && losing.Contains(v.HostId.Value) && v.TrustLevel == TrustLevel.Trusted
+                && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating || v.Status == VirtualMachineStatus.Starting))
+            .OrderBy(v => v.Name)
+            .Select(v => new { Host = v.HostId!.Value, v.Id, v.Name })
+            .ToListAsync(ct)).ToLookup(v => v.Host, v => new TouchedMachine(v.Id, v.Name));
+        return impacts.ConvertAll(i => machines.Contains(i.HostId) ? i with { Machines = [.. machines[i.HostId]] } : i);
+    }
+
+    private sealed record Concerned(string ClusterName, AppraisalPolicy Policy);
+}
