@@ -81,6 +81,8 @@ internal static class BaselineLook
         EventType.Ipl => "Boot loader command or file",
         EventType.IplPartitionData => "Partition table",
         EventType.NonHostCode => "Embedded controller code",
+        EventType.NonHostConfig => "Embedded controller setting",
+        EventType.NonHostInfo => "Embedded controller",
         EventType.EfiVariableDriverConfig => "UEFI setting",
         EventType.EfiVariableBoot or EventType.EfiVariableBoot2 => "Boot entry",
         EventType.EfiBootServicesApplication => "Boot loader or kernel image",

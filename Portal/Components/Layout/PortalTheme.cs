@@ -14,7 +14,7 @@ public static class PortalTheme
             Primary = "#2f5bd8",
             PrimaryContrastText = "#ffffff",
             Secondary = "#57606a",
-            Success = "#1a7f37",
+            Success = "#187a34",
             Warning = "#8a5a00",
             WarningContrastText = "#ffffff",
             Error = "#b42318",
