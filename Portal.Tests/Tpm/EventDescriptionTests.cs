@@ -131,6 +131,18 @@ public sealed class EventDescriptionTests
     }
 
     [Fact]
+    public void Of_BootVariableThatLies_IsOnlyClaimed()
+    {
+        var recorded = s_rhel.Entries[10].Data.ToArray();
+        var log = new LogWriter(TpmAlgorithm.Sha256).Measure(1, EventType.EfiVariableBoot, recorded, [1]).Parse();
+
+        var description = log.Entries[1].Describe(TpmAlgorithm.Sha256);
+
+        Assert.Equal(EventProof.Claimed, description.Proof);
+        Assert.Null(description.ProvenText);
+    }
+
+    [Fact]
     public void Of_NoteWhoseDigestIsItsHash_ProvesNothing()
     {
         var log = new LogWriter(TpmAlgorithm.Sha256).Measure(0, EventType.NoAction, "a good version"u8.ToArray()).Parse();

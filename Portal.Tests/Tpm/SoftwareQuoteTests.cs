@@ -49,6 +49,32 @@ public sealed class SoftwareQuoteTests
     }
 
     [Fact]
+    public void Verify_RsaPssWithLongestSaltOverAnotherQuote_IsRefused()
+    {
+        using var rsa = RSA.Create(2048);
+        using var key = AttestationKey.Accept(SoftwareTpm.RsaArea(rsa, TpmAlgorithm.RsaPss, TpmAlgorithm.Sha256)).Value;
+        var other = SoftwareTpm.Attest(TpmAlgorithm.Sha256, s_nonce, s_selection, new byte[96]);
+        var number = SignWithLongestSalt(rsa, TpmAlgorithm.Sha256, other);
+
+        Assert.Equal(TpmRefusalCode.SignatureInvalid,
+            Check(key, Attest(TpmAlgorithm.Sha256), SoftwareTpm.RsaSignature(TpmAlgorithm.RsaPss, TpmAlgorithm.Sha256, number)));
+    }
+
+    [Theory]
+    [InlineData(2, 0xBC)]
+    [InlineData(0, 0xBC)]
+    [InlineData(1, 0xCC)]
+    public void Verify_RsaPssOfAnotherShape_IsRefused(byte separator, byte trailer)
+    {
+        using var rsa = RSA.Create(2048);
+        using var key = AttestationKey.Accept(SoftwareTpm.RsaArea(rsa, TpmAlgorithm.RsaPss, TpmAlgorithm.Sha256)).Value;
+        var attest = Attest(TpmAlgorithm.Sha256);
+        var number = SignWithLongestSalt(rsa, TpmAlgorithm.Sha256, attest, separator, trailer);
+
+        Assert.Equal(TpmRefusalCode.SignatureInvalid, Check(key, attest, SoftwareTpm.RsaSignature(TpmAlgorithm.RsaPss, TpmAlgorithm.Sha256, number)));
+    }
+
+    [Fact]
     public void Verify_RsaSsaSignatureUnderAPssKey_IsRefused()
     {
         using var rsa = RSA.Create(2048);
@@ -123,7 +149,7 @@ public sealed class SoftwareQuoteTests
         QuoteCheck.Verify(key, attest, signature, s_nonce, s_selection, PcrValues.FromConcatenated(s_selection, s_values).Value).Refusal?.Code;
 
     /// <summary>EMSA-PSS by RFC 8017 section 9.1.1 with the salt filling all room, then the bare private operation.</summary>
-    private static byte[] SignWithLongestSalt(RSA rsa, TpmAlgorithm hash, byte[] message)
+    private static byte[] SignWithLongestSalt(RSA rsa, TpmAlgorithm hash, byte[] message, byte separator = 1, byte trailer = 0xBC)
     {
         var size = hash.DigestSize();
         var length = rsa.KeySize / 8;
@@ -132,7 +158,7 @@ public sealed class SoftwareQuoteTests
         TpmHash.Compute(hash, message, digest);
         var check = new byte[size];
         TpmHash.Compute(hash, [.. new byte[8], .. digest, .. salt], check);
-        byte[] block = [1, .. salt];
+        byte[] block = [separator, .. salt];
         for (int offset = 0, counter = 0; offset < block.Length; offset += size, counter++)
         {
             var mask = new byte[size];
@@ -142,7 +168,7 @@ public sealed class SoftwareQuoteTests
         }
         block[0] &= 0x7F;
         var parameters = rsa.ExportParameters(true);
-        var opened = BigInteger.ModPow(Number([.. block, .. check, 0xBC]), Number(parameters.D!), Number(parameters.Modulus!))
+        var opened = BigInteger.ModPow(Number([.. block, .. check, trailer]), Number(parameters.D!), Number(parameters.Modulus!))
             .ToByteArray(isUnsigned: true, isBigEndian: true);
         return [.. new byte[length - opened.Length], .. opened];
 
