@@ -5,7 +5,10 @@ using Portal.Core.Storage;
 
 namespace Portal.Core.Audit;
 
-/// <summary>The chain's key: random, made at the first start, kept in the database under Data Protection, so that writing rows is not enough to forge seals.</summary>
+/// <summary>
+/// The chain's key: random, made at the first start, kept in the database under Data Protection, so that writing
+/// rows is not enough to forge seals. It is as secret as the Data Protection keys: where those lie in the same database unencrypted, who reads it all can forge.
+/// </summary>
 /// <param name="contexts">The database.</param>
 /// <param name="protection">Protects the key.</param>
 public sealed class AuditKey(IDbContextFactory<PortalDbContext> contexts, IDataProtectionProvider protection)

@@ -24,7 +24,13 @@ public sealed class ApproveRevision(RevisionDesk desk)
     /// <c>baseline.approve.changed</c>, <c>baseline.comment</c>.
     /// </summary>
     public Task<Outcome<RevisionStanding>> ExecuteAsync(Caller caller, Input input, CancellationToken ct) =>
-        desk.RunAsync(caller, Permission.ApproveBaselines, DeskSubject.Revision(input.RevisionId), step => AttemptAsync(step, input), ct);
+        desk.RunAsync(caller, Permission.ApproveBaselines, DeskSubject.Revision(input.RevisionId), step => AttemptAsync(step, input), ct, RefusedByKey);
+
+    // The second line of defence: the database holds the approver to be one of the authors, whatever our own look said.
+    private static Refusal? RefusedByKey(DbUpdateException fault, DeskStep step) =>
+        fault is not DbUpdateConcurrencyException && fault.Entries.Any(e => e.Entity is RevisionPerson { Part: RevisionPart.Approver })
+            ? BaselineRefusals.OwnWork(step.Person, step.Target.Name)
+            : null;
 
     private static async Task<Outcome<RevisionStanding>> AttemptAsync(DeskStep step, Input input)
     {

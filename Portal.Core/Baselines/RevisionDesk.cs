@@ -30,8 +30,14 @@ public sealed partial class RevisionDesk(
     /// <param name="subject">What it is about, for the audit.</param>
     /// <param name="attempt">Checks and changes; saves nothing itself. May run more than once, each time on a fresh context.</param>
     /// <param name="ct">Cancels until the commit, not after it.</param>
+    /// <param name="keyed">What it means when the database keeps refusing a row although the look says nothing is in its way; null throws.</param>
     internal async Task<Outcome<T>> RunAsync<T>(
-        Caller caller, Permission permission, DeskSubject subject, Func<DeskStep, Task<Outcome<T>>> attempt, CancellationToken ct)
+        Caller caller,
+        Permission permission,
+        DeskSubject subject,
+        Func<DeskStep, Task<Outcome<T>>> attempt,
+        CancellationToken ct,
+        Func<DbUpdateException, DeskStep, Refusal?>? keyed = null)
     {
         if (!caller.May(permission))
         {
@@ -57,6 +63,10 @@ public sealed partial class RevisionDesk(
             {
                 // A concurrency token or a key (a name, the open revision, the one row per person) stood in the way: look again.
                 continue;
+            }
+            catch (DbUpdateException fault) when (keyed?.Invoke(fault, step) is { } refusal)
+            {
+                outcome = refusal;
             }
 
             if (outcome.Succeeded)

@@ -234,7 +234,7 @@ public sealed class AuditChainTests : IAsyncLifetime
 
         while (Chain.Last is not { IsIntact: true, Rows: 5 } && DateTime.UtcNow < deadline)
         {
-            await Task.Yield();
+            await Task.Delay(TimeSpan.FromMilliseconds(10));
         }
 
         await sealing.StopAsync(default);

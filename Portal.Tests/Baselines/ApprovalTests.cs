@@ -212,6 +212,51 @@ public sealed class ApprovalTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AnyCommand_WithoutItsPermission_IsRefusedWithOneAuditRowAndChangesNothing()
+    {
+        var review = await bench.InReviewAsync(Bench.Ann);
+        var (id, revision, content) = (review.BaselineId, review.RevisionId, Contents.Boot());
+        (string Name, Func<Core.Access.Caller, Task<Refusal?>> Run)[] commands =
+        [
+            ("create", async by => (await bench.Get<CreateBaseline>().ExecuteAsync(by, new("x", Core.Inventory.BaselineKinds.Firmware, "", content), default)).Refusal),
+            ("new", async by => (await bench.Get<NewRevision>().ExecuteAsync(by, new(id), default)).Refusal),
+            ("edit", async by => (await bench.Get<EditRevision>().ExecuteAsync(by, new(revision, review.Version, content), default)).Refusal),
+            ("submit", async by => (await bench.Get<SubmitRevision>().ExecuteAsync(by, new(revision), default)).Refusal),
+            ("approve", async by => (await bench.Get<ApproveRevision>().ExecuteAsync(by, new(revision, review.ContentHash), default)).Refusal),
+            ("reject", async by => (await bench.Get<RejectRevision>().ExecuteAsync(by, new(revision, "no"), default)).Refusal),
+            ("retire", async by => (await bench.Get<RetireRevision>().ExecuteAsync(by, new(revision), default)).Refusal),
+            ("rename", async by => (await bench.Get<RenameBaseline>().ExecuteAsync(by, new(id, "y", ""), default)).Refusal),
+            ("capture", async by => (await bench.Get<CaptureBaseline>().ExecuteAsync(by, new(id, Core.Inventory.BaselineKinds.Firmware, "z"), default)).Refusal),
+        ];
+        foreach (var (name, run) in commands)
+        {
+            foreach (var by in new[] { Bench.Admin, Bench.Auditor, Bench.Nobody })
+            {
+                var audited = (await bench.AuditAsync()).Count;
+                Assert.Equal((name, "access.denied"), (name, (await run(by))?.Code));
+                Assert.Equal(audited + 1, (await bench.AuditAsync()).Count);
+            }
+        }
+
+        Assert.Equal(review, RevisionStanding.Of(await bench.RevisionAsync(revision)));
+        Assert.Equal(["rhel9"], await bench.QueryAsync(db => db.Baselines.Select(b => b.Name).ToListAsync()));
+    }
+
+    [Fact]
+    public async Task Approve_TellsTheChangeFeedAfterTheCommit()
+    {
+        var cluster = await bench.ClusterAsync("one");
+        var review = await bench.InReviewAsync(Bench.Ann);
+        var heard = new List<Core.Changes.Change>();
+        using var subscription = bench.Get<Core.Changes.IChangeFeed>().Subscribe(heard.Add);
+
+        await ApproveAsync(Bench.Bob, review);
+
+        Assert.Contains(heard, c => c.Topic is Core.Changes.ChangeTopic.Baseline && c.Ids.Contains(review.BaselineId));
+        Assert.Contains(heard, c => c.Topic is Core.Changes.ChangeTopic.Cluster && c.Ids.Contains(cluster.Id));
+    }
+
+    [Fact]
     public async Task AnyCommand_OnWhatDoesNotExist_IsNotFound()
     {
         Assert.Equal(RefusalKind.NotFound, (await bench.Get<SubmitRevision>().ExecuteAsync(Bench.Ann, new(Guid.NewGuid()), default)).Refusal?.Kind);

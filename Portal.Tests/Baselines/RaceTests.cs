@@ -1,3 +1,4 @@
+using Microsoft.EntityFrameworkCore;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Audit;
@@ -79,6 +80,28 @@ public sealed class RaceTests : IAsyncLifetime
         Assert.Equal(RevisionState.InReview, (await bench.RevisionAsync(review.RevisionId)).State);
         Assert.Empty(bench.Reappraisal.Requests);
         Assert.Equal(1, (await bench.AuditAsync()).Count(a => a.Severity is AuditSeverity.Refusal));
+    }
+
+    [Fact]
+    public async Task Approve_WhenTheDatabaseTakesTwoSpellingsForOnePerson_TheKeyRefusesIt()
+    {
+        // A collation that ignores case is stricter than our own comparison, and its word counts.
+        await bench.QueryAsync(db => db.Database.ExecuteSqlRawAsync("CREATE UNIQUE INDEX Strict ON RevisionPersons (RevisionId, Issuer, lower(Subject))"));
+        var review = await bench.InReviewAsync(Bench.Ann);
+
+        var outcome = await ApproveAsync(Caller.With(new Person("idp", "ANN", "Ann again"), Role.Security), review);
+
+        Assert.Equal("baseline.approve.own", outcome.Refusal?.Code);
+        Assert.Equal(RevisionState.InReview, (await bench.RevisionAsync(review.RevisionId)).State);
+    }
+
+    [Fact]
+    public async Task Approve_TwiceByTheSamePersonAtOnce_SaysItIsApprovedAlready()
+    {
+        var review = await bench.InReviewAsync(Bench.Ann);
+        bench.Moment.Once(() => ApproveAsync(Bench.Bob, review));
+
+        Assert.Equal("baseline.approve.state", (await ApproveAsync(Bench.Bob, review)).Refusal?.Code);
     }
 
     [Fact]

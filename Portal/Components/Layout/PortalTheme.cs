@@ -14,7 +14,7 @@ public static class PortalTheme
             Primary = "#2f5bd8",
             PrimaryContrastText = "#ffffff",
             Secondary = "#57606a",
-            Success = "#187a34",
+            Success = "#17763a",
             Warning = "#8a5a00",
             WarningContrastText = "#ffffff",
             Error = "#b42318",
