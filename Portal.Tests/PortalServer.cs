@@ -92,6 +92,7 @@ public class PortalServer(
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {
         builder.UseSetting("Serilog:MinimumLevel:Default", "Error");
+        builder.UseSetting("Portal:Simulation:Hosts", "0");
         builder.UseSetting("ConnectionStrings:Portal", $"Data Source={DatabaseFile}");
         foreach (var (key, value) in settings ?? new Dictionary<string, string>())
         {

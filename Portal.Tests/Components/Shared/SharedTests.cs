@@ -55,7 +55,7 @@ public sealed class SharedTests : PageTest
 
     [Theory]
     [InlineData(RefusalKind.Forbidden, "tone-bad")]
-    [InlineData(RefusalKind.Conflict, "tone-old")]
+    [InlineData(RefusalKind.Unavailable, "tone-old")]
     [InlineData(RefusalKind.NotFound, "tone-unknown")]
     public void RefusalAlert_SaysWhatAndWhatToDo(RefusalKind kind, string tone)
     {
