@@ -92,7 +92,12 @@ public class PortalServer(
     protected override void ConfigureWebHost(IWebHostBuilder builder)
     {
         builder.UseSetting("Serilog:MinimumLevel:Default", "Error");
-        builder.UseSetting("Portal:Simulation:Hosts", "0");
+        if (settings?.ContainsKey("Portal:Profile") != true)
+        {
+            // Most tests need no fleet; one that does sets the number.
+            builder.UseSetting("Portal:Simulation:Hosts", "0");
+        }
+
         builder.UseSetting("ConnectionStrings:Portal", $"Data Source={DatabaseFile}");
         foreach (var (key, value) in settings ?? new Dictionary<string, string>())
         {
