@@ -63,8 +63,8 @@ public static class Appraiser
         var (matched, findings) = (new List<ApprovedRevision>(), new List<Finding>());
         foreach (var kind in Kinds(policy.RequiredKinds))
         {
-            var inScope = policy.Revisions.Where(r => r.Kind == kind).Select(CompiledBaseline.Of).ToList();
-            var fitting = inScope.Where(b => Matches(b, evidence, events)).Select(b => b.Revision).ToList();
+            var inScope = policy.Revisions.Where(r => r.Kind == kind).ToList();
+            var fitting = inScope.Where(r => Matches(CompiledBaseline.Of(r), evidence, events)).ToList();
             matched.AddRange(fitting);
             if (fitting.Count == 0)
             {
@@ -123,20 +123,20 @@ public static class Appraiser
     };
 
     /// <summary>What differs from the baseline that differs least: one finding per PCR, the first in boot order leading, the rest following from it.</summary>
-    private static IEnumerable<Finding> Nearest(List<CompiledBaseline> inScope, CheckedEvidence evidence, MeasuredEvents? events, BaselineKinds kind)
+    private static IEnumerable<Finding> Nearest(List<ApprovedRevision> inScope, CheckedEvidence evidence, MeasuredEvents? events, BaselineKinds kind)
     {
         var best = inScope
-            .Select(b => (Baseline: b, Differences: Explain(b, evidence, events, kind)))
+            .Select(r => (Revision: r, Differences: Explain(r, evidence, events, kind)))
             .OrderBy(c => c.Differences.Count)
             .ThenByDescending(c => c.Differences.Count == 0 ? 0 : c.Differences[0].Event ?? 0)
-            .ThenByDescending(c => c.Baseline.Revision.Number)
+            .ThenByDescending(c => c.Revision.Number)
             .First();
         return best.Differences.Select((finding, i) => finding with { Follows = i > 0 });
     }
 
-    private static List<Finding> Explain(CompiledBaseline baseline, CheckedEvidence evidence, MeasuredEvents? events, BaselineKinds kind)
+    private static List<Finding> Explain(ApprovedRevision revision, CheckedEvidence evidence, MeasuredEvents? events, BaselineKinds kind)
     {
-        var title = baseline.Revision.Title;
+        var (title, baseline) = (revision.Title, CompiledBaseline.Of(revision));
         if (baseline.Bank != evidence.Bank.Algorithm)
         {
             return [Difference.WrongBank(title, baseline.Bank, evidence.Bank.Algorithm) with { Kind = kind, Baseline = title }];

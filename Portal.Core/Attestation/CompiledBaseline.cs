@@ -4,25 +4,21 @@ using Portal.Core.Tpm;
 
 namespace Portal.Core.Attestation;
 
-/// <summary>An approved revision with its digests as bytes, ready to be compared with many hosts.</summary>
+/// <summary>The content of an approved revision with its digests as bytes, ready to be compared with many hosts.</summary>
 public sealed class CompiledBaseline
 {
     private static readonly ConditionalWeakTable<BaselineContent, CompiledBaseline> Compiled = [];
 
-    private CompiledBaseline(ApprovedRevision revision)
+    private CompiledBaseline(BaselineContent content)
     {
-        Revision = revision;
-        Bank = (TpmAlgorithm)revision.Content.Bank;
-        Pcrs = [.. revision.Content.Pcrs.Select(p => new CompiledPcr(p))];
+        Bank = (TpmAlgorithm)content.Bank;
+        Pcrs = [.. content.Pcrs.Select(p => new CompiledPcr(p))];
         foreach (var pcr in Pcrs)
         {
             Mask |= 1u << pcr.Reference.Pcr;
             ByEvent |= pcr.Reference.IsByEvent ? 1u << pcr.Reference.Pcr : 0;
         }
     }
-
-    /// <summary>The revision.</summary>
-    public ApprovedRevision Revision { get; }
 
     /// <summary>Its PCR bank.</summary>
     public TpmAlgorithm Bank { get; }
@@ -36,9 +32,9 @@ public sealed class CompiledBaseline
     /// <summary>What it says of each PCR.</summary>
     public IReadOnlyList<CompiledPcr> Pcrs { get; }
 
-    /// <summary>Compiles a revision; approved content never changes, so it is compiled once.</summary>
+    /// <summary>Compiles a revision's content; approved content never changes, so it is compiled once.</summary>
     public static CompiledBaseline Of(ApprovedRevision revision) =>
-        Compiled.GetValue(revision.Content, _ => new CompiledBaseline(revision));
+        Compiled.GetValue(revision.Content, static content => new CompiledBaseline(content));
 }
 
 /// <summary>What a revision says of one PCR, as bytes.</summary>
