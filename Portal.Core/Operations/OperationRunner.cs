@@ -187,7 +187,8 @@ public sealed partial class OperationRunner(
         {
             for (var i = steps.Count - 1; i >= 0; i--)
             {
-                if (records[i].State is StepState.Waiting or StepState.Undone)
+                // The first step also undoes what recording the operation did, so it is undone even if it never began.
+                if (records[i].State is StepState.Undone || (records[i].State is StepState.Waiting && i > 0))
                 {
                     continue;
                 }

@@ -2,6 +2,7 @@ using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Simulation;
 using Portal.Core.Simulation.Attesters;
+using Portal.Core.Simulation.Hypervisors;
 using Portal.Core.Virtualization;
 using Portal.Tests.World;
 
@@ -110,11 +111,11 @@ public sealed class VirtualMachineTests
     public async Task Create_HypervisorUnreachable_IsUndone()
     {
         await using var pool = await TrustedPool.StartAsync(hosts: 1);
-        TrustedPool.Expect(await pool.Get<SimulatedHostActions>().PowerOffHypervisorAsync(TrustedPool.Administrator, (await pool.HostAsync("kvm-a01")).Id, pool.Ct));
+        TrustedPool.Expect(await pool.Get<SimulatedHostActions>().StopHypervisorAsync(TrustedPool.Administrator, (await pool.HostAsync("kvm-a01")).Id, pool.Ct));
 
         var operationId = TrustedPool.Expect(await pool.Get<CreateVirtualMachine>().ExecuteAsync(TrustedPool.Operator, new NewVirtualMachine { Name = "web-1", ClusterId = pool.Cluster, TrustLevel = TrustLevel.Any }, pool.Ct));
         await Assert.ThrowsAsync<InvalidOperationException>(() => pool.RunAsync(operationId));
-        TrustedPool.Expect(await pool.Get<SimulatedHostActions>().PowerOnHypervisorAsync(TrustedPool.Administrator, (await pool.HostAsync("kvm-a01")).Id, pool.Ct));
+        TrustedPool.Expect(await pool.Get<SimulatedHostActions>().StartHypervisorAsync(TrustedPool.Administrator, (await pool.HostAsync("kvm-a01")).Id, pool.Ct));
         var operation = await pool.RunAsync(operationId);
 
         Assert.Equal((OperationState.Failed, "vm.define.failed"), (operation.Operation.State, operation.Operation.FailureCode));

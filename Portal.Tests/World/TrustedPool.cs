@@ -16,6 +16,7 @@ using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Simulation;
 using Portal.Core.Simulation.Boot;
+using Portal.Core.Simulation.Hypervisors;
 using Portal.Core.Storage;
 using Portal.Core.Virtualization;
 using Quartz;
@@ -73,6 +74,12 @@ internal sealed class TrustedPool : IAsyncDisposable
         await db.Database.EnsureCreatedAsync(pool.Ct);
         await pool.Get<ReportWriter>().StartAsync(pool.Ct);
         await pool.Get<DemoSeed>().EnsureAsync(pool.Ct);
+        foreach (var vm in await db.VirtualMachines.Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address) }).ToListAsync(pool.Ct))
+        {
+            await pool.Get<SimulatedHypervisor>().StopAsync(vm.Host, vm.Id, pool.Ct);
+            await pool.Get<SimulatedHypervisor>().DeleteAsync(vm.Host, vm.Id, pool.Ct);
+        }
+
         await db.VirtualMachines.ExecuteDeleteAsync(pool.Ct);
         await db.Hosts.ExecuteUpdateAsync(set => set.SetProperty(h => h.MemoryClaimed, 0L).SetProperty(h => h.CpusClaimed, 0), pool.Ct);
         pool.Cluster = await db.Clusters.OrderBy(c => c.Name).Select(c => c.Id).FirstAsync(pool.Ct);
