@@ -152,8 +152,8 @@ public sealed class SimulatedAttesterTests : IDisposable
             [
                 "PowerEdge R760 firmware 2.19.1",
                 "ProLiant DL380 Gen11 firmware U54 2.10",
-                "RHEL 9.5 hypervisor: shim 15.8, GRUB 2.06-61, kernel 5.14.0-503.11.1",
-                "RHEL 9.6 hypervisor: shim 15.8, GRUB 2.06-61, kernel 5.14.0-570.12.1",
+                "RHEL 9.5 hypervisor 5.14.0-503.11.1",
+                "RHEL 9.6 hypervisor 5.14.0-570.12.1",
             ],
             references.Select(r => r.Name));
         Assert.All(references, r => Assert.All(r.Pcrs, pcr => Assert.Contains(r.Events, e => e.Pcr == pcr)));

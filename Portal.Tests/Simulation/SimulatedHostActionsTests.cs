@@ -111,10 +111,8 @@ public sealed class SimulatedHostActionsTests
         Assert.IsType<ChannelAnswer.Answered>(await AskAsync(portal, host));
 
         await portal.Actions.StartHypervisorAsync(SimulatedPortal.Administrator, host.Id, Token);
-        Assert.True(await events.MoveNextAsync());
-        Assert.Equal(DomainState.ShuttingDown, events.Current.State);
-        Assert.True(await events.MoveNextAsync());
-        Assert.Equal(new DomainEvent(host.Id, vm.Id, DomainState.ShutOff), events.Current);
+        Assert.Equal(DomainState.ShuttingDown, (await events.NextAsync()).State);
+        Assert.Equal(new DomainEvent(host.Id, vm.Id, DomainState.ShutOff), await events.NextAsync());
     }
 
     [Fact]

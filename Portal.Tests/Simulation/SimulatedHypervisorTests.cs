@@ -121,10 +121,10 @@ public sealed class SimulatedHypervisorTests : IDisposable
         var vm = await RunningAsync("web");
         await using var events = world.Hypervisor.EventsAsync(Token).GetAsyncEnumerator(Token);
         await DoneAsync(world.Hypervisor.ShutdownAsync(One, vm.Id, Token));
-        Assert.Equal(DomainState.ShuttingDown, (await NextAsync(events)).State);
+        Assert.Equal(DomainState.ShuttingDown, (await events.NextAsync()).State);
         Assert.Equal(DomainState.ShuttingDown, (await world.Hypervisor.FindAsync(One, vm.Id, Token)).Domain!.State);
         world.Time.Advance(world.Options.ShutdownTime);
-        Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.ShutOff), await NextAsync(events));
+        Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.ShutOff), await events.NextAsync());
     }
 
     [Fact]
@@ -136,10 +136,10 @@ public sealed class SimulatedHypervisorTests : IDisposable
         await DoneAsync(world.Hypervisor.MigrateAsync(One, Other, vm.Id, Token));
         foreach (var listener in new[] { first, second })
         {
-            Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.ShutOff), await NextAsync(listener));
-            Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.Running), await NextAsync(listener));
-            Assert.Equal(new DomainEvent(Other.Id, vm.Id, DomainState.Running), await NextAsync(listener));
-            Assert.Equal(new DomainEvent(One.Id, vm.Id, null), await NextAsync(listener));
+            Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.ShutOff), await listener.NextAsync());
+            Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.Running), await listener.NextAsync());
+            Assert.Equal(new DomainEvent(Other.Id, vm.Id, DomainState.Running), await listener.NextAsync());
+            Assert.Equal(new DomainEvent(One.Id, vm.Id, null), await listener.NextAsync());
         }
     }
 
@@ -149,13 +149,7 @@ public sealed class SimulatedHypervisorTests : IDisposable
         var known = One with { Id = Guid.NewGuid() };
         await using var events = world.Hypervisor.EventsAsync(Token).GetAsyncEnumerator(Token);
         await DoneAsync(world.Hypervisor.CreateAsync(known, Vm("web"), Token));
-        Assert.Equal(known.Id, (await NextAsync(events)).HostId);
-    }
-
-    private static async Task<DomainEvent> NextAsync(IAsyncEnumerator<DomainEvent> events)
-    {
-        Assert.True(await events.MoveNextAsync());
-        return events.Current;
+        Assert.Equal(known.Id, (await events.NextAsync()).HostId);
     }
 
     private static async Task TwiceAsync(Func<Task<HypervisorAnswer>> call)

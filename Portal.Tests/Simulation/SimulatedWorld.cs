@@ -6,8 +6,19 @@ using Portal.Core.Simulation;
 using Portal.Core.Simulation.Attesters;
 using Portal.Core.Simulation.Boot;
 using Portal.Core.Simulation.Hypervisors;
+using Portal.Core.Virtualization;
 
 namespace Portal.Tests.Simulation;
+
+/// <summary>Waits for events, but not forever: one that never comes is a failure.</summary>
+internal static class Listening
+{
+    public static async Task<DomainEvent> NextAsync(this IAsyncEnumerator<DomainEvent> events)
+    {
+        Assert.True(await events.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        return events.Current;
+    }
+}
 
 /// <summary>A simulated world on a file of its own.</summary>
 internal sealed class SimulatedWorld : IDisposable

@@ -108,7 +108,7 @@ internal static class LoaderEvents
 
     private static string Shortened(string text)
     {
-        var line = text.ReplaceLineEndings(" ");
+        var line = string.Join(' ', text.Split((char[])['\n', '\t', ' '], StringSplitOptions.RemoveEmptyEntries));
         return line.Length <= 60 ? $"GRUB: {line}" : $"GRUB: {line.AsSpan(0, 59)}…";
     }
 }
