@@ -18,6 +18,8 @@ try
     builder.Services.AddOverviewFeature();
     builder.Services.AddOvirtApi();
     builder.Services.AddBaselinesPages();
+    builder.Services.AddHostsFeature();
+    builder.Services.AddAttestationFeature();
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);

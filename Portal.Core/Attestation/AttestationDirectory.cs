@@ -89,6 +89,13 @@ public sealed class AttestationDirectory(IDbContextFactory<PortalDbContext> cont
         return (record, EvidenceCodec.Read(record, log));
     }
 
+    /// <summary>When evidence was verified last, anywhere; null before the first.</summary>
+    public async Task<DateTimeOffset?> LastVerifiedAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.Attestations.MaxAsync(a => a.VerifiedAt, ct);
+    }
+
     /// <summary>Who verified last, cluster by cluster.</summary>
     public async Task<IReadOnlyList<ClusterAttestation>> HealthAsync(CancellationToken ct)
     {

@@ -62,14 +62,25 @@ public sealed class TrustFacet : IHostFacet
     /// <inheritdoc/>
     public async Task<IReadOnlyList<FacetCount>> CountAsync(PortalDbContext db, IQueryable<Host> hosts, DateTimeOffset now, CancellationToken ct)
     {
-        var counts = new List<FacetCount>(Shown.Length);
-        foreach (var (status, value) in Shown)
-        {
-            counts.Add(new FacetCount(FacetName, value, status.ToString(), await With(db, hosts, status, now, negated: false).CountAsync(ct)));
-        }
-
-        return counts;
+        var counts = await StandingOf(db, hosts, now).GroupBy(s => s.Status).Select(g => new { g.Key, Hosts = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Hosts, ct);
+        return [.. Shown.Select(s => new FacetCount(FacetName, s.Value, s.Status.ToString(), counts.GetValueOrDefault(s.Status)))];
     }
+
+    /// <summary>Each host with its row and the word it shows at a moment, as the database can group and count them: <see cref="HostAttestation.StatusAt"/> in SQL.</summary>
+    internal static IQueryable<Standing> StandingOf(PortalDbContext db, IQueryable<Host> hosts, DateTimeOffset now) =>
+        from host in hosts
+        join attestation in db.Attestations on host.Id equals attestation.HostId into rows
+        from row in rows.DefaultIfEmpty()
+        select new Standing
+        {
+            Host = host,
+            VerifiedAt = row == null ? null : row.VerifiedAt,
+            Status = row == null || row.Verdict == Verdict.None ? TrustStatus.Unknown
+                : row.Verdict == Verdict.Untrusted ? TrustStatus.Untrusted
+                : row.VerifiedAt <= now && row.ValidUntil > now ? TrustStatus.Trusted
+                : row.ForgetAt > now ? TrustStatus.Stale
+                : TrustStatus.Unknown,
+        };
 
     /// <summary>Hosts that show a word at a moment: the query form of <see cref="HostAttestation.StatusAt"/>.</summary>
     public static IQueryable<Host> With(PortalDbContext db, IQueryable<Host> hosts, TrustStatus status, DateTimeOffset now, bool negated) => status switch
@@ -80,4 +91,14 @@ public sealed class TrustFacet : IHostFacet
         TrustStatus.Unknown => hosts.Where(h => db.Attestations.Any(a => a.HostId == h.Id && (a.Verdict == Verdict.Untrusted
             || (a.Verdict == Verdict.Trusted && ((a.VerifiedAt <= now && a.ValidUntil > now) || a.ForgetAt > now)))) == negated),
     };
+
+    /// <summary>A host and how it stands.</summary>
+    internal sealed class Standing
+    {
+        public required Host Host { get; init; }
+
+        public required DateTimeOffset? VerifiedAt { get; init; }
+
+        public required TrustStatus Status { get; init; }
+    }
 }

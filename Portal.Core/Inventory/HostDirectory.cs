@@ -38,7 +38,7 @@ public sealed record HostQuery
     /// <summary>oVirt-style search, for example <c>trust!=trusted cluster=prod* name=kvm*</c>; other words match names.</summary>
     public string Search { get; init; } = "";
 
-    /// <summary><c>name, cluster, state, cpu, memory, vms, firmware, model</c> or a facet's name.</summary>
+    /// <summary><c>name, cluster, state, cpu, memory, vms, firmware, model, os, address</c> or a facet's name.</summary>
     public string SortBy { get; init; } = "name";
 
     /// <summary>Whether largest first.</summary>
@@ -72,7 +72,7 @@ public sealed record HostRow(Host Host, string ClusterName, int Vms, IReadOnlyDi
 /// <param name="time">Our clock.</param>
 public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, IEnumerable<IHostFacet> facets, TimeProvider time)
 {
-    private static readonly string[] OwnFields = ["name", "cluster", "state", "address", "firmware", "model"];
+    private static readonly string[] OwnFields = ["name", "cluster", "state", "address", "firmware", "model", "os"];
     private readonly IHostFacet[] facets = [.. facets];
 
     /// <summary>What can be searched by, for hints and refusals.</summary>
@@ -94,6 +94,14 @@ public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, I
         return new Page<HostRow>(await RowsAsync(db, hosts, now, ct), total);
     }
 
+    /// <summary>Hosts by their ids, in the order asked for; those that are gone are left out. For rows already on a page: no search, no sorting.</summary>
+    public async Task<IReadOnlyList<HostRow>> ListAsync(IReadOnlyList<Guid> ids, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var hosts = await db.Hosts.AsNoTracking().Where(h => ids.Contains(h.Id)).ToDictionaryAsync(h => h.Id, ct);
+        return await RowsAsync(db, [.. ids.Where(hosts.ContainsKey).Select(id => hosts[id])], time.GetUtcNow(), ct);
+    }
+
     /// <summary>One host, or null.</summary>
     public async Task<HostRow?> FindAsync(Guid id, CancellationToken ct)
     {
@@ -110,6 +118,13 @@ public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, I
         return host is null ? null : (await RowsAsync(db, [host], time.GetUtcNow(), ct))[0];
     }
 
+    /// <summary>How many hosts there are.</summary>
+    public async Task<int> TotalAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.Hosts.CountAsync(ct);
+    }
+
     /// <summary>Counts of every facet over the hosts of a cluster, or all.</summary>
     public async Task<IReadOnlyList<FacetCount>> CountsAsync(Guid? clusterId, CancellationToken ct)
     {
@@ -124,7 +139,28 @@ public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, I
         return counts;
     }
 
-    private Outcome<IQueryable<Host>> Narrow(PortalDbContext db, HostQuery query, DateTimeOffset now)
+    /// <summary>
+    /// Counts of every facet over the hosts a search finds. A facet's own terms are left out for its own counts, so that each number is what
+    /// searching for that value instead would list. Empty when a term is not understood.
+    /// </summary>
+    public async Task<IReadOnlyList<FacetCount>> CountsAsync(string search, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var now = time.GetUtcNow();
+        var counts = new List<FacetCount>();
+        foreach (var facet in facets)
+        {
+            var hosts = Narrow(db, new HostQuery { Search = search }, now, facet.Name);
+            if (hosts.Succeeded)
+            {
+                counts.AddRange(await facet.CountAsync(db, hosts.Value, now, ct));
+            }
+        }
+
+        return counts;
+    }
+
+    private Outcome<IQueryable<Host>> Narrow(PortalDbContext db, HostQuery query, DateTimeOffset now, string? without = null)
     {
         IQueryable<Host> hosts = db.Hosts.AsNoTracking();
         if (query.ClusterId is { } cluster)
@@ -132,7 +168,7 @@ public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, I
             hosts = hosts.Where(h => h.ClusterId == cluster);
         }
 
-        foreach (var term in SearchTerm.Parse(query.Search))
+        foreach (var term in SearchTerm.Parse(query.Search).Where(t => without is null || t.Field != without))
         {
             var next = Own(db, hosts, term) ?? facets.FirstOrDefault(f => f.Name == term.Field)?.Where(db, hosts, term, now);
             if (next is null)
@@ -156,6 +192,7 @@ public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, I
             "address" => hosts.Where(h => EF.Functions.Like(h.Address, like, SearchTerm.Escape) != not),
             "firmware" => hosts.Where(h => EF.Functions.Like(h.Hardware.BiosVendor + " " + h.Hardware.BiosVersion, like, SearchTerm.Escape) != not),
             "model" => hosts.Where(h => EF.Functions.Like(h.Hardware.Manufacturer + " " + h.Hardware.ProductName, like, SearchTerm.Escape) != not),
+            "os" => hosts.Where(h => EF.Functions.Like(h.Hardware.OperatingSystem, like, SearchTerm.Escape) != not),
             "state" or "status" when Enum.TryParse<HostState>(term.Value.Replace("_", "", StringComparison.Ordinal), ignoreCase: true, out var state) => hosts.Where(h => (h.State == state) != not),
             _ => null,
         };
@@ -173,6 +210,8 @@ public sealed class HostDirectory(IDbContextFactory<PortalDbContext> contexts, I
             "vms" => By(hosts, h => db.VirtualMachines.Count(v => v.HostId == h.Id), down),
             "firmware" => By(hosts, h => h.Hardware.BiosVendor + " " + h.Hardware.BiosVersion, down),
             "model" => By(hosts, h => h.Hardware.Manufacturer + " " + h.Hardware.ProductName, down),
+            "os" => By(hosts, h => h.Hardware.OperatingSystem, down),
+            "address" => By(hosts, h => h.Address, down),
             var name when facets.FirstOrDefault(f => f.Name == name) is { } facet => facet.OrderBy(db, hosts, down, now),
             _ => By(hosts, h => h.Name, down),
         };

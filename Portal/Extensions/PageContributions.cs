@@ -1,4 +1,7 @@
 using System.Reflection;
+using Portal.Components.Shared;
+using Portal.Core.Access;
+using Portal.Core.Changes;
 
 namespace Portal.Extensions;
 
@@ -9,6 +12,28 @@ public sealed record OverviewCard(int Order, Type Component)
 {
     /// <summary>Whether it takes the whole width instead of one column.</summary>
     public bool Wide { get; init; }
+}
+
+/// <summary>A source of lines for the Overview's card "Needs attention". Runs in a scope of its own.</summary>
+/// <param name="Order">Where its lines stand.</param>
+/// <param name="Topics">Which changes make it look again.</param>
+/// <param name="Find">What needs attention now; empty when all is well.</param>
+public sealed record AttentionSource(
+    int Order,
+    IReadOnlyList<ChangeTopic> Topics,
+    Func<IServiceProvider, Caller, CancellationToken, Task<IReadOnlyList<AttentionLine>>> Find);
+
+/// <summary>One thing that needs attention, with its reason and where to act on it.</summary>
+/// <param name="Tone">How bad.</param>
+/// <param name="What">What: <c>kvm-a07 is untrusted</c>.</param>
+/// <param name="Why">Why, a few words.</param>
+/// <param name="Since">Since when, if known.</param>
+/// <param name="Action">What the link says: <c>Look why</c>.</param>
+/// <param name="Href">Where it leads, from the root.</param>
+public sealed record AttentionLine(Tone Tone, string What, string Why, DateTimeOffset? Since, string Action, string Href)
+{
+    /// <summary>How many things the line stands for.</summary>
+    public int Count { get; init; } = 1;
 }
 
 /// <summary>A tab or block of a VM's page.</summary>

@@ -44,8 +44,59 @@ window.portal = (() => {
       document.getElementById('sign-in-button').focus();
       return;
     }
-    if (target?.closest('[data-reconnect]')) location.reload();
+    if (target?.closest('[data-reconnect]')) { location.reload(); return; }
+    const opening = target?.closest('[data-opens]');
+    if (opening) toggleMenu(opening);
   }, true);
+
+  // Menus are native popovers: they close by Escape or a click elsewhere by themselves. We place them and move in them.
+  let opener = null;
+  const place = (menu, anchor) => {
+    const a = anchor.getBoundingClientRect(), m = menu.getBoundingClientRect();
+    const below = a.bottom + 4, above = a.top - m.height - 4;
+    menu.style.left = `${Math.max(8, Math.min(a.right - m.width, innerWidth - m.width - 8))}px`;
+    menu.style.top = `${below + m.height <= innerHeight - 8 || above < 8 ? Math.max(8, Math.min(below, innerHeight - m.height - 8)) : above}px`;
+  };
+  const items = menu => [...menu.querySelectorAll('[role=menuitem], input:not(:disabled), a[href]')];
+  const openMenu = (menu, anchorId) => {
+    const anchor = document.getElementById(anchorId);
+    if (!menu || !anchor) return;
+    opener = anchor;
+    if (!menu.matches(':popover-open')) menu.showPopover();
+    place(menu, anchor);
+    items(menu)[0]?.focus();
+  };
+  const toggleMenu = button => {
+    const menu = document.getElementById(button.dataset.opens);
+    if (menu?.matches(':popover-open')) { menu.hidePopover(); return; }
+    button.id ||= `opens-${button.dataset.opens}`;
+    openMenu(menu, button.id);
+  };
+  document.addEventListener('toggle', e => {
+    if (e.newState === 'closed' && e.target.classList?.contains('menu') && (document.activeElement === document.body || e.target.contains(document.activeElement))) opener?.focus();
+  }, true);
+  document.addEventListener('click', e => {
+    const item = e.target instanceof Element ? e.target.closest('.menu [role=menuitem]') : null;
+    // After the page has heard of it.
+    if (item) setTimeout(() => item.closest('.menu')?.hidePopover());
+  });
+  document.addEventListener('keydown', e => {
+    const target = e.target instanceof Element ? e.target : null;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+    if (!target || (!step && e.key !== 'Home' && e.key !== 'End')) return;
+    const menu = target.closest('.menu[role=menu]');
+    if (menu) {
+      const all = items(menu), at = all.indexOf(target);
+      all[step ? (at + step + all.length) % all.length : e.key === 'Home' ? 0 : all.length - 1]?.focus();
+      e.preventDefault();
+      return;
+    }
+    // From the name in one row to the name in the next.
+    const row = step && target.matches('.row-link') ? target.closest('tr') : null;
+    const next = row && (step > 0 ? row.nextElementSibling : row.previousElementSibling)?.querySelector('.row-link');
+    if (next) { next.focus(); e.preventDefault(); }
+  });
+  const toTop = element => { if (element) element.scrollTop = 0; };
 
   // Text of an instant. Kept in a shadow root, so that it and the server's own rendering never touch the same node.
   const units = [[60, 's', 1], [3600, 'min', 60], [86400, 'h', 3600], [31536000, 'd', 86400], [Infinity, 'y', 31536000]];
@@ -87,5 +138,5 @@ window.portal = (() => {
   setInterval(() => { if (!document.hidden) shown.forEach(t => t.refresh()); }, 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) shown.forEach(t => t.refresh()); });
 
-  return { watchDark };
+  return { watchDark, openMenu, toTop };
 })();
