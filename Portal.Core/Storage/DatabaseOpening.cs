@@ -27,15 +27,7 @@ public static class DatabaseOpening
             return refusal;
         }
 
-        if (db.Database.GetMigrations().Any())
-        {
-            await db.Database.MigrateAsync(ct);
-        }
-        else
-        {
-            await db.Database.EnsureCreatedAsync(ct);
-        }
-
+        await db.Database.MigrateAsync(ct);
         if (await StampAsync(db, ct) is { } stamp)
         {
             return Refuse(stamp, profile);
