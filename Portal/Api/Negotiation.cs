@@ -15,7 +15,8 @@ internal static class Negotiation
             return DocumentForm.Xml;
         }
 
-        var xml = Math.Max(Quality(accepted, "application", "xml"), Quality(accepted, "text", "xml"));
+        var text = accepted.FirstOrDefault(a => a.MediaType.Equals("text/xml", StringComparison.OrdinalIgnoreCase));
+        var xml = Math.Max(Quality(accepted, "application", "xml"), text is null ? 0 : text.Quality ?? 1);
         var json = Quality(accepted, "application", "json");
         return (xml, json) switch
         {
