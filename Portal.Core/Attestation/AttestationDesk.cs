@@ -20,6 +20,7 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
     public const int AtOnce = 64;
 
     private const int PageSize = 512;
+    private const int MostTries = 3;
 
     private readonly ConcurrentDictionary<Guid, Attempt> attempts = new();
 
@@ -88,8 +89,18 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
         try
         {
             var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous);
-            var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
-            await writer.CommitAsync(report);
+            for (var tries = 1; ; tries++)
+            {
+                var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
+                if (await writer.CommitAsync(report) || tries == MostTries || await policies.OfAsync(subject.ClusterId, CancellationToken.None) is not { } current)
+                {
+                    break;
+                }
+
+                // The policy changed while the host was asked: once more, under the one in force.
+                policy = current;
+            }
+
             attempt.Complete(null);
         }
         catch (Exception fault)

@@ -22,16 +22,25 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
     /// <param name="reports">At most one per host.</param>
     /// <param name="cause">For stored evidence appraised again: why. Null for new evidence.</param>
     /// <param name="ct">Cancels before the commit.</param>
-    public async Task ApplyAsync(IReadOnlyList<AttestationReport> reports, ReappraisalCause? cause, CancellationToken ct)
+    /// <returns>Hosts whose policy changed while they were attested: their appraisal was not applied, they are to be attested again.</returns>
+    public async Task<IReadOnlySet<Guid>> ApplyAsync(IReadOnlyList<AttestationReport> reports, ReappraisalCause? cause, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
         var batch = await Batch.ReadAsync(db, reports, ct);
         var (now, lost, regained) = (time.GetUtcNow(), new List<Guid>(), new List<Guid>());
+        var outdated = new HashSet<Guid>();
         foreach (var report in reports)
         {
-            if (!batch.Hosts.TryGetValue(report.HostId, out var name))
+            if (!batch.Hosts.TryGetValue(report.HostId, out var host))
             {
+                continue;
+            }
+
+            // What was appraised under a policy that is no more says nothing; what failed its own checks is untrusted under any.
+            if (report.Appraisal is not null && report.PolicyRevision != host.PolicyRevision)
+            {
+                outdated.Add(report.HostId);
                 continue;
             }
 
@@ -47,7 +56,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             if (before != row.Verdict)
             {
                 (row.Verdict == Verdict.Untrusted ? lost : regained).Add(report.HostId);
-                Tell(db, row, name, before);
+                Tell(db, row, host.Name, before);
             }
         }
 
@@ -55,6 +64,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         var marked = await MarkAsync(db, batch, lost, regained, now, ct);
         await transaction.CommitAsync(ct);
         Publish(batch, lost.Count + regained.Count > 0, marked);
+        return outdated;
     }
 
     private static void Keep(PortalDbContext db, Batch batch, HostAttestation row, AttestationReport report, VerdictChange change, DateTimeOffset now)
@@ -124,7 +134,8 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
 
         var hit = await db.VirtualMachines
             .Where(v => v.HostId != null && lost.Contains(v.HostId.Value) && v.TrustLevel == TrustLevel.Trusted
-                && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating || v.Status == VirtualMachineStatus.Starting))
+                && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating
+                    || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Creating))
             .ToListAsync(ct);
         foreach (var vm in hit)
         {
@@ -136,7 +147,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
                 Person.Portal,
                 "vm.host_lost_trust",
                 new AuditTarget("vm", vm.Id, vm.Name),
-                $"'{vm.Name}' requires trust, but {batch.Hosts[vm.HostId!.Value]}, where it runs, is not trusted any more.",
+                $"'{vm.Name}' requires trust, but {batch.Hosts[vm.HostId!.Value].Name}, where it runs, is not trusted any more.",
                 AuditSeverity.Alarm);
         }
 
@@ -172,7 +183,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         private ILookup<Guid, BaselineMatch> matches = Array.Empty<BaselineMatch>().ToLookup(m => m.HostId);
         private PortalDbContext? db;
 
-        public Dictionary<Guid, string> Hosts { get; private set; } = [];
+        public Dictionary<Guid, (string Name, long PolicyRevision)> Hosts { get; private set; } = [];
 
         public IEnumerable<HostAttestation> Rows => rows.Values;
 
@@ -181,7 +192,9 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             var ids = reports.Select(r => r.HostId).ToList();
             var wanted = reports.Select(r => r.Evidence?.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
             var batch = new Batch { db = db };
-            batch.Hosts = await db.Hosts.Where(h => ids.Contains(h.Id)).Select(h => new { h.Id, h.Name }).ToDictionaryAsync(h => h.Id, h => h.Name, ct);
+            batch.Hosts = await db.Hosts.Where(h => ids.Contains(h.Id))
+                .Join(db.Clusters, h => h.ClusterId, c => c.Id, (h, c) => new { h.Id, h.Name, c.PolicyRevision })
+                .ToDictionaryAsync(h => h.Id, h => (h.Name, h.PolicyRevision), ct);
             foreach (var row in await db.Attestations.Where(a => ids.Contains(a.HostId)).ToListAsync(ct))
             {
                 batch.rows[row.HostId] = row;

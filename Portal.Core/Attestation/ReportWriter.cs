@@ -13,12 +13,12 @@ public sealed partial class ReportWriter(AttestationLedger ledger, ILogger<Repor
 
     private readonly Channel<Waiting> queue = Channel.CreateBounded<Waiting>(new BoundedChannelOptions(1024) { SingleReader = true });
 
-    /// <summary>Returns when the report is committed.</summary>
-    public async Task CommitAsync(AttestationReport report)
+    /// <summary>Returns when the report is committed; false when the cluster's policy changed meanwhile and the host is to be attested again.</summary>
+    public async Task<bool> CommitAsync(AttestationReport report)
     {
-        var waiting = new Waiting(report, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var waiting = new Waiting(report, new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));
         await queue.Writer.WriteAsync(waiting);
-        await waiting.Committed.Task;
+        return await waiting.Committed.Task;
     }
 
     /// <inheritdoc/>
@@ -54,8 +54,8 @@ public sealed partial class ReportWriter(AttestationLedger ledger, ILogger<Repor
     {
         try
         {
-            await ledger.ApplyAsync(batch.ConvertAll(w => w.Report), null, ct);
-            batch.ForEach(w => w.Committed.TrySetResult());
+            var outdated = await ledger.ApplyAsync(batch.ConvertAll(w => w.Report), null, ct);
+            batch.ForEach(w => w.Committed.TrySetResult(!outdated.Contains(w.Report.HostId)));
         }
         catch (Exception fault)
         {
@@ -68,5 +68,5 @@ public sealed partial class ReportWriter(AttestationLedger ledger, ILogger<Repor
     [LoggerMessage(401, LogLevel.Error, "{Count} attestation results could not be committed; the hosts are asked again in the next round")]
     private static partial void NotCommitted(ILogger log, int count, Exception fault);
 
-    private sealed record Waiting(AttestationReport Report, TaskCompletionSource Committed);
+    private sealed record Waiting(AttestationReport Report, TaskCompletionSource<bool> Committed);
 }

@@ -14,6 +14,7 @@ namespace Portal.Core.Virtualization;
 /// <param name="contexts">The database.</param>
 /// <param name="audit">Where changes behind our back are told.</param>
 /// <param name="feed">Who listens.</param>
+/// <param name="store">Marks VMs that run where they may not.</param>
 /// <param name="time">Our clock.</param>
 /// <param name="log">For operators.</param>
 internal sealed partial class HypervisorWatch(
@@ -21,6 +22,7 @@ internal sealed partial class HypervisorWatch(
     IDbContextFactory<PortalDbContext> contexts,
     AuditLog audit,
     IChangeFeed feed,
+    Steps.VmStore store,
     TimeProvider time,
     ILogger<HypervisorWatch> log) : BackgroundService
 {
@@ -97,6 +99,12 @@ internal sealed partial class HypervisorWatch(
         {
             audit.Add(db, Person.Portal, "vm.seen", new AuditTarget("vm", vmId, vm.Name), $"'{vm.Name}' is now {VmOperations.Words(status)}; it was {VmOperations.Words(vm.Status)}.");
             await db.SaveChangesAsync(ct);
+            if (status == VirtualMachineStatus.Up && vm.TrustLevel == TrustLevel.Trusted)
+            {
+                // Started by somebody else: no gate was passed.
+                await store.MarkIfUntrustedAsync(db, vm, hostId, ct);
+            }
+
             feed.Publish(Change.Of(ChangeTopic.VirtualMachine, vmId));
             feed.Publish(Change.Of(ChangeTopic.Audit));
         }

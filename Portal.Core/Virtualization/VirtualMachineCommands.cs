@@ -215,7 +215,9 @@ public sealed class ChangeVirtualMachine(
         return vm.Status switch
         {
             VirtualMachineStatus.Down => null,
-            VirtualMachineStatus.Up => resizes ? "CPUs and memory can be changed while it is down." : null,
+            VirtualMachineStatus.Up when resizes => "CPUs and memory can be changed while it is down.",
+            VirtualMachineStatus.Up when edit.Name is { } name && name != vm.Name => "It can be renamed while it is down.",
+            VirtualMachineStatus.Up => null,
             _ => "It must be up or down to be changed.",
         };
     }

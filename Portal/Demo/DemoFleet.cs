@@ -34,7 +34,6 @@ internal sealed partial class DemoFleet(
     ILogger<DemoFleet> log) : BackgroundService
 {
     private const int EnrolAtOnce = 8;
-    private const int LongestLabel = 120;
     private static readonly Caller Administrator = Caller.With(DemoUsers.PersonOf("admin@internal"), Role.Administrator);
     private static readonly Caller Author = Caller.With(DemoUsers.PersonOf("security@internal"), Role.Security);
     private static readonly Caller Approver = Caller.With(DemoUsers.PersonOf("security2@internal"), Role.Security);
@@ -68,10 +67,10 @@ internal sealed partial class DemoFleet(
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var known = await db.Baselines.Select(b => b.Name).ToHashSetAsync(ct);
-        foreach (var reference in fleet.References.Where(r => !known.Contains(NameOf(r))))
+        foreach (var reference in fleet.References.Where(r => !known.Contains(r.Name)))
         {
             var kind = reference.Kind == ReferenceKind.Firmware ? BaselineKinds.Firmware : BaselineKinds.Hypervisor;
-            var created = Expect(await commands.CreateBaseline.ExecuteAsync(Author, new(NameOf(reference), kind, reference.Name, ContentOf(reference)), ct));
+            var created = Expect(await commands.CreateBaseline.ExecuteAsync(Author, new(reference.Name, kind, reference.Description, ContentOf(reference)), ct));
             var submitted = Expect(await commands.SubmitRevision.ExecuteAsync(Author, new(created.RevisionId), ct));
             Expect(await commands.ApproveRevision.ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash, "Compared with the vendor's published digests."), ct));
         }
@@ -113,25 +112,16 @@ internal sealed partial class DemoFleet(
         }
     }
 
-    private static string NameOf(ReferenceImage reference) =>
-        new([.. reference.Name.Split(':')[0].Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_' ? c : ' ')]);
-
     private static BaselineContent ContentOf(ReferenceImage reference) => new(
         (ushort)TpmAlgorithm.Sha256,
         [
             .. reference.Pcrs.Select(pcr => new PcrReference(
                 pcr,
                 [],
-                [.. reference.Events.Where(e => e.Pcr == pcr).Select(e => new EventReference(e.EventType, [e.Sha256], LabelOf(e), e.Optional))])),
+                [.. reference.Events.Where(e => e.Pcr == pcr).Select(e => new EventReference(e.EventType, [e.Sha256], e.Label, e.Optional))])),
         ],
         [],
-        reference.Name);
-
-    private static string LabelOf(ReferenceEvent reference)
-    {
-        var label = new string([.. reference.Label.Select(c => char.IsControl(c) ? ' ' : c)]).Trim();
-        return label.Length <= LongestLabel ? label : label[..(LongestLabel - 1)] + "…";
-    }
+        reference.Description);
 
     private static T Expect<T>(Outcome<T> outcome) =>
         outcome.Succeeded ? outcome.Value : throw new InvalidOperationException($"The demo could not be prepared: {outcome.Refusal}");

@@ -56,7 +56,7 @@ internal sealed class DefineStep(Hypervisors hypervisors, VmStore store) : HostS
             return Refused("vm.define.failed", "Defining it", host.Name, answer);
         }
 
-        await Store.SettleAsync(work.VirtualMachineId, context.Operation.Id, ct);
+        await Store.SettleAsync(work.VirtualMachineId, context.Operation.Id, runs: false, ct);
         return $"Defined on {host.Name}.";
     }
 
@@ -105,9 +105,11 @@ internal sealed class MoveStep(Hypervisors hypervisors, VmStore store) : HostSte
             return Refused("vm.move.failed", $"Moving it from {source.Name}", target.Name, answer);
         }
 
-        await Store.SettleAsync(work.VirtualMachineId, context.Operation.Id, ct);
+        await Store.SettleAsync(work.VirtualMachineId, context.Operation.Id, Runs(work), ct);
         return $"Moved from {source.Name} to {target.Name}.";
     }
+
+    private static bool Runs(VmWork work) => work.StatusBefore == VirtualMachineStatus.Up;
 
     /// <summary>A move that did not happen leaves the VM at its source; one that did is kept, for the claim has been settled with it.</summary>
     public override async Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)
@@ -125,7 +127,7 @@ internal sealed class MoveStep(Hypervisors hypervisors, VmStore store) : HostSte
 
         if (there.Domain is not null)
         {
-            await Store.SettleAsync(context.Data.VirtualMachineId, context.Operation.Id, ct);
+            await Store.SettleAsync(context.Data.VirtualMachineId, context.Operation.Id, Runs(context.Data), ct);
         }
     }
 }

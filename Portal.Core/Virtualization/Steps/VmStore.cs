@@ -33,7 +33,11 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
     }
 
     /// <summary>The VM is now on its target host: the claim there becomes its place, the claim where it was is given back.</summary>
-    public async Task SettleAsync(Guid id, Guid operationId, CancellationToken ct)
+    /// <param name="id">The VM.</param>
+    /// <param name="operationId">The operation that holds it.</param>
+    /// <param name="runs">Whether it runs: then it is marked if the target lost trust while it moved.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task SettleAsync(Guid id, Guid operationId, bool runs, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
@@ -52,9 +56,29 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
             await GiveBackAsync(db, source, vm.Cpus, vm.Memory, ct);
         }
 
+        if (runs && vm.TrustLevel == TrustLevel.Trusted)
+        {
+            await MarkIfUntrustedAsync(db, vm, target, ct);
+        }
+
         await transaction.CommitAsync(ct);
         feed.Publish(vm.HostId is { } from ? Change.Of(ChangeTopic.Host, from, target) : Change.Of(ChangeTopic.Host, target));
         feed.Publish(Change.Of(ChangeTopic.VirtualMachine, id));
+    }
+
+    /// <summary>Marks a VM that requires trust and runs on a host whose verdict is not Trusted, with an alarm; the caller commits.</summary>
+    public async Task MarkIfUntrustedAsync(PortalDbContext db, VirtualMachine vm, Guid hostId, CancellationToken ct)
+    {
+        if (await db.Attestations.AnyAsync(a => a.HostId == hostId && a.Verdict == Verdict.Trusted, ct))
+        {
+            return;
+        }
+
+        var (now, host) = (time.GetUtcNow(), await db.Hosts.Where(h => h.Id == hostId).Select(h => h.Name).SingleAsync(ct));
+        await db.VirtualMachines.Where(v => v.Id == vm.Id).ExecuteUpdateAsync(
+            set => set.SetProperty(v => v.UntrustedSince, v => v.UntrustedSince ?? now).SetProperty(v => v.UntrustedUntil, (DateTimeOffset?)null), ct);
+        audit.Add(db, Person.Portal, "vm.host_lost_trust", new AuditTarget("vm", vm.Id, vm.Name), $"'{vm.Name}' requires trust, but runs on {host}, which is not trusted.", AuditSeverity.Alarm);
+        await db.SaveChangesAsync(ct);
     }
 
     /// <summary>Gives back the claim on the target host.</summary>
