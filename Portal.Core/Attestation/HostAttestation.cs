@@ -107,6 +107,9 @@ public sealed class HostAttestation
             Freshness.Stale => now < ForgetAt ? TrustStatus.Stale : TrustStatus.Unknown,
             Freshness.Never => TrustStatus.Unknown,
         },
+
+        // A word a newer version wrote, or nobody ever did: never trusted, and no reason for a page to break.
+        _ => TrustStatus.Unknown,
     };
 }
 

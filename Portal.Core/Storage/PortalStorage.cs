@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
@@ -8,13 +9,17 @@ namespace Portal.Core.Storage;
 /// <summary>Registers the database.</summary>
 public static class PortalStorage
 {
+    private const int SecondsToWait = 5;
+
     /// <summary>Adds the portal's database on SQLite.</summary>
     /// <param name="services">The services.</param>
     /// <param name="connectionString">A SQLite connection string naming a file.</param>
     public static IServiceCollection AddPortalStorage(this IServiceCollection services, string connectionString)
     {
+        // For SQLite the timeout is how long a command waits for another writer.
+        var patient = new SqliteConnectionStringBuilder(connectionString) { DefaultTimeout = SecondsToWait }.ConnectionString;
         services.AddPooledDbContextFactory<SqlitePortalDbContext>(options => options
-            .UseSqlite(connectionString)
+            .UseSqlite(patient)
             .AddInterceptors(SqlitePragmas.Instance));
         services.AddSingleton<IDbContextFactory<PortalDbContext>, Factory>();
         services.AddScoped<PortalDbContext>(provider => provider.GetRequiredService<IDbContextFactory<PortalDbContext>>().CreateDbContext());

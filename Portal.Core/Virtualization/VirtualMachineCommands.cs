@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Audit;
@@ -47,14 +48,16 @@ public static class VirtualMachineOperations
 /// <param name="queue">Runs the operation.</param>
 /// <param name="feed">Who listens.</param>
 /// <param name="time">Our clock.</param>
-public sealed class CreateVirtualMachine(
+/// <param name="log">For operators.</param>
+public sealed partial class CreateVirtualMachine(
     IDbContextFactory<PortalDbContext> contexts,
     AccessControl access,
     AuditLog audit,
     OperationRunner runner,
     OperationQueue queue,
     IChangeFeed feed,
-    TimeProvider time)
+    TimeProvider time,
+    ILogger<CreateVirtualMachine> log)
 {
     /// <summary>Checks the request and records the operation.</summary>
     /// <returns>The operation's id; its target is the VM's id. Wait for it with <see cref="OperationQueue.WaitAsync"/>.</returns>
@@ -82,15 +85,17 @@ public sealed class CreateVirtualMachine(
             db.Operations.Add(operation);
             await db.SaveChangesAsync(ct);
         }
-        catch (DbUpdateException fault) when (Refusals.IsDuplicate(fault) || Refusals.IsLocked(fault))
+        catch (DbUpdateException fault) when (Refusals.IsDuplicate(fault))
         {
-            var refusal = Refusals.IsLocked(fault) ? Refusals.DatabaseBusy() : Refusals.NameTaken(request.Name);
-            if (!Refusals.IsLocked(fault))
-            {
-                await audit.RefusedAsync(caller.Person, target, refusal, ct);
-            }
-
+            var refusal = Refusals.NameTaken(request.Name);
+            await audit.RefusedAsync(caller.Person, target, refusal, ct);
             return refusal;
+        }
+        catch (Exception fault) when (Refusals.IsLocked(fault))
+        {
+            // Nothing was written, so the audit could not be either; the operator's log has it.
+            DatabaseBusy(log, request.Name);
+            return Refusals.DatabaseBusy();
         }
 
         feed.Publish(Change.Of(ChangeTopic.VirtualMachine, vm.Id));
@@ -153,6 +158,9 @@ public sealed class CreateVirtualMachine(
         };
         return (vm, VmOperations.New(runner, kind, operationId, $"Create virtual machine {vm.Name}", vm, work, caller.Person, now));
     }
+
+    [LoggerMessage(311, LogLevel.Warning, "The database was locked too long to record the creation of {Name}")]
+    private static partial void DatabaseBusy(ILogger log, string name);
 }
 
 /// <summary>Starts, shuts down, stops, migrates, edits and deletes VMs: takes hold of the VM, records the operation and lets it run.</summary>
@@ -290,13 +298,20 @@ public sealed class ChangeVirtualMachine(
             : await WhyNotAsync(db, vm, whyNot, check);
         if (refusal is null)
         {
-            var recorded = await RecordAsync(db, caller, vm!, kind, verb, shape, ct);
-            if (recorded.Succeeded)
+            try
             {
-                return recorded;
-            }
+                var recorded = await RecordAsync(db, caller, vm!, kind, verb, shape, ct);
+                if (recorded.Succeeded)
+                {
+                    return recorded;
+                }
 
-            refusal = recorded.Refusal;
+                refusal = recorded.Refusal;
+            }
+            catch (Exception fault) when (Refusals.IsLocked(fault))
+            {
+                return Refusals.DatabaseBusy();
+            }
         }
 
         await audit.RefusedAsync(caller.Person, target, refusal, ct);

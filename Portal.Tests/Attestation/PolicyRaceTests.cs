@@ -32,6 +32,25 @@ public sealed class PolicyRaceTests
     }
 
     [Fact]
+    public async Task Create_BaselineRetiredWhileTheVmWaitsAtTheGate_IsRefused()
+    {
+        Meddler? meddler = null;
+        await using var pool = await TrustedPool.StartAsync(hosts: 1, more: services =>
+        {
+            services.RemoveAll<IAttesterChannel>();
+            services.AddSingleton<IAttesterChannel>(provider => meddler = new Meddler(provider.GetRequiredService<SimulatedAttesterChannel>()));
+        });
+        pool.Time.Advance(TimeSpan.FromMinutes(2));
+        meddler!.OnceAnswered = () => RetireHypervisorsAsync(pool);
+
+        var operation = await pool.CreateAsync("web-1");
+
+        Assert.Equal("placement.no_host", operation.Operation.FailureCode);
+        Assert.Null(await pool.VmAsync("web-1"));
+        await pool.AssertNoCapacityLeakedAsync();
+    }
+
+    [Fact]
     public async Task Attest_TwoAtOnce_AskTheHostOnce()
     {
         Meddler? meddler = null;

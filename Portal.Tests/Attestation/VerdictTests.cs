@@ -241,6 +241,15 @@ public sealed class VerdictTests
     }
 
     [Fact]
+    public void Status_OfAVerdictNobodyKnows_IsUnknown()
+    {
+        var now = DateTimeOffset.UnixEpoch;
+        var row = new HostAttestation { HostId = Guid.NewGuid(), Verdict = (Verdict)99, VerifiedAt = now, ValidUntil = now.AddHours(1) };
+
+        Assert.Equal(TrustStatus.Unknown, row.StatusAt(now));
+    }
+
+    [Fact]
     public async Task History_UnchangedHost_WritesOneRowForManyRounds()
     {
         await using var pool = await TrustedPool.StartAsync();

@@ -139,6 +139,22 @@ public sealed class VirtualMachineTests
     }
 
     [Fact]
+    public async Task Create_DatabaseLockedByAnother_IsRefusedAndLeavesNothing()
+    {
+        await using var pool = await TrustedPool.StartAsync(hosts: 1, enrol: false, approve: false);
+        await using var other = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={pool.DatabaseFile};Pooling=False");
+        await other.OpenAsync(pool.Ct);
+        await using (var hold = other.BeginTransaction(deferred: false))
+        {
+            var outcome = await pool.Get<CreateVirtualMachine>().ExecuteAsync(TrustedPool.Operator, new NewVirtualMachine { Name = "web-1", ClusterId = pool.Cluster }, pool.Ct);
+            Assert.Equal("database.busy", outcome.Refusal?.Code);
+        }
+
+        Assert.Null(await pool.VmAsync("web-1"));
+        Assert.Equal(OperationState.Succeeded, (await pool.CreateAsync("web-1", TrustLevel.Any)).Operation.State);
+    }
+
+    [Fact]
     public async Task Commands_ByAuditor_AreRefusedAndAudited()
     {
         await using var pool = await TrustedPool.StartAsync(hosts: 1);
