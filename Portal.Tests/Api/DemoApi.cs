@@ -28,7 +28,7 @@ internal sealed record ApiReply(HttpStatusCode Status, HttpResponseMessage Messa
 }
 
 /// <summary>The demo with its simulated fleet attested, shared by the tests of the API; and a cluster of two hosts that nobody enrolled.</summary>
-public sealed class DemoApi : PortalServer, IAsyncLifetime
+public sealed class DemoApi() : PortalServer(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Portal:Simulation:Hosts"] = "12" }), IAsyncLifetime
 {
     public const string Xml = "application/xml";
     public const string Json = "application/json";
