@@ -61,6 +61,17 @@ public sealed class RootTests(DemoApi portal)
         }
     }
 
+    [Fact]
+    public async Task TheBrowsersCookie_IsNoWayIn()
+    {
+        using var browser = await portal.SignInAsync("admin@internal");
+        Assert.Equal(HttpStatusCode.Unauthorized, (await browser.GetAsync("/api/vms", DemoApi.Ct)).StatusCode);
+    }
+
+    [Fact]
+    public async Task AnotherSitesPage_IsRefused() =>
+        Assert.Equal(HttpStatusCode.Forbidden, (await portal.GetAsync("/api/vms", null, "admin@internal", ("Sec-Fetch-Site", "cross-site"))).Status);
+
     [Theory]
     [InlineData("4", HttpStatusCode.OK)]
     [InlineData("3", HttpStatusCode.BadRequest)]

@@ -1,5 +1,7 @@
 using System.Net;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Portal.Api;
 using Portal.Core.Attestation;
 
 namespace Portal.Tests.Api;
@@ -194,6 +196,43 @@ public sealed class VmTests(DemoApi portal)
         var reply = await portal.SendAsync(new HttpMethod(method), $"/api/vms/{id}{action}", null, null);
         Assert.Equal(HttpStatusCode.NotFound, reply.Status);
         Assert.Contains("vm.not_found", reply.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Calls_ThatRunOutOfPatience_Answer202AndTheWorkGoesOn()
+    {
+        var options = portal.Services.GetRequiredService<OvirtApiOptions>();
+        var patience = options.Patience;
+        options.Patience = TimeSpan.Zero;
+        try
+        {
+            var created = await portal.PostAsync("/api/vms", $"<vm><name>slow</name><cluster id=\"{portal.Cluster}\"/><memory>{64L << 20}</memory></vm>");
+            var vm = created.Message.Headers.Location!.OriginalString;
+            Assert.Equal((HttpStatusCode.Accepted, $"/api/vms/{created.Id}", "wait_for_launch"), (created.Status, vm, created.At("status")));
+            await IsAsync(vm, "down");
+
+            var started = await portal.PostAsync($"{vm}/start", null);
+            Assert.Equal((HttpStatusCode.Accepted, "pending"), (started.Status, started.At("status")));
+            await IsAsync(vm, "up");
+            Assert.Equal(HttpStatusCode.Accepted, (await portal.PostAsync($"{vm}/stop", null)).Status);
+            await IsAsync(vm, "down");
+
+            // Clients take anything but 200 for a failed deletion.
+            Assert.Equal(HttpStatusCode.OK, (await portal.SendAsync(HttpMethod.Delete, vm, null, null)).Status);
+            await DemoApi.UntilAsync(async () => (await portal.GetAsync(vm)).Status == HttpStatusCode.NotFound);
+        }
+        finally
+        {
+            options.Patience = patience;
+        }
+
+        // At rest: the status is there and no operation holds the VM.
+        Task IsAsync(string vm, string status) => DemoApi.UntilAsync(async () =>
+        {
+            await using var db = portal.Database();
+            var id = Guid.Parse(vm.Split('/')[^1]);
+            return (await portal.GetAsync(vm)).At("status") == status && await db.VirtualMachines.AnyAsync(v => v.Id == id && v.OperationId == null, DemoApi.Ct);
+        });
     }
 
     private async Task<string> RunningAsync(string name, string more = "")
