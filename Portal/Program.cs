@@ -1,7 +1,10 @@
 using Portal;
 using Portal.Api;
 using Portal.Components.Baselines;
+using Portal.Components.Attestation;
 using Portal.Components.Overview;
+using Portal.Components.Tasks;
+using Portal.Components.VirtualMachines;
 using Portal.Identity;
 using Portal.Profiles;
 
@@ -16,6 +19,8 @@ try
     builder.AddDemo(profile);
     builder.AddShell();
     builder.Services.AddOverviewFeature();
+    builder.Services.AddVirtualMachinesPages();
+    builder.Services.AddTasksDrawer();
     builder.Services.AddOvirtApi();
     builder.Services.AddBaselinesPages();
     builder.Services.AddHostsFeature();

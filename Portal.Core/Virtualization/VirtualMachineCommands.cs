@@ -182,23 +182,23 @@ public sealed class ChangeVirtualMachine(
 {
     /// <summary>Starts it, where it is or on another host that qualifies.</summary>
     public Task<Outcome<Guid>> StartAsync(Caller caller, Guid id, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Start, "Start", vm => vm.Status is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? null : "It must be down to be started.", (_, work) => work, ct);
+        BeginAsync(caller, id, VirtualMachineOperations.Start, "Start", VirtualMachineAction.Start, (_, work) => work, ct);
 
     /// <summary>Asks the guest to shut down.</summary>
     public Task<Outcome<Guid>> ShutdownAsync(Caller caller, Guid id, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Shutdown, "Shut down", vm => vm.Status == VirtualMachineStatus.Up ? null : "It must be up to be shut down.", (_, work) => work, ct);
+        BeginAsync(caller, id, VirtualMachineOperations.Shutdown, "Shut down", VirtualMachineAction.Shutdown, (_, work) => work, ct);
 
     /// <summary>Pulls the plug.</summary>
     public Task<Outcome<Guid>> StopAsync(Caller caller, Guid id, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Stop, "Stop", vm => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.PoweringDown or VirtualMachineStatus.Unknown ? null : "It must be running to be stopped.", (_, work) => work, ct);
+        BeginAsync(caller, id, VirtualMachineOperations.Stop, "Stop", VirtualMachineAction.Stop, (_, work) => work, ct);
 
     /// <summary>Moves it, running or not, to a host that qualifies: the given one, or the best.</summary>
     public Task<Outcome<Guid>> MigrateAsync(Caller caller, Guid id, Guid? targetHostId, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Migrate, "Migrate", vm => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Down && vm.HostId is not null ? null : "It must be up or down, and on a host, to be moved.", (_, work) => work with { OnlyHostId = targetHostId }, ct);
+        BeginAsync(caller, id, VirtualMachineOperations.Migrate, "Migrate", VirtualMachineAction.Migrate, (_, work) => work with { OnlyHostId = targetHostId }, ct);
 
     /// <summary>Deletes it and its disk; it must be down.</summary>
     public Task<Outcome<Guid>> DeleteAsync(Caller caller, Guid id, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Delete, "Delete", vm => vm.Status is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? null : "Stop it first.", (_, work) => work, ct);
+        BeginAsync(caller, id, VirtualMachineOperations.Delete, "Delete", VirtualMachineAction.Delete, (_, work) => work, ct);
 
     /// <summary>Changes it.</summary>
     public async Task<Outcome<Guid>> EditAsync(Caller caller, Guid id, VirtualMachineEdit edit, CancellationToken ct)
@@ -214,20 +214,7 @@ public sealed class ChangeVirtualMachine(
             return invalid;
         }
 
-        return await BeginAsync(caller, id, VirtualMachineOperations.Edit, "Edit", vm => WhyNotEdit(vm, edit), (vm, work) => Edited(vm, work, edit), ct, (db, vm) => QualifiesAsync(db, vm, edit, ct));
-    }
-
-    private static string? WhyNotEdit(VirtualMachine vm, VirtualMachineEdit edit)
-    {
-        var resizes = (edit.Cpus is { } cpus && cpus != vm.Cpus) || (edit.Memory is { } memory && memory != vm.Memory);
-        return vm.Status switch
-        {
-            VirtualMachineStatus.Down => null,
-            VirtualMachineStatus.Up when resizes => "CPUs and memory can be changed while it is down.",
-            VirtualMachineStatus.Up when edit.Name is { } name && name != vm.Name => "It can be renamed while it is down.",
-            VirtualMachineStatus.Up => null,
-            _ => "It must be up or down to be changed.",
-        };
+        return await BeginAsync(caller, id, VirtualMachineOperations.Edit, "Edit", VirtualMachineAction.Edit, (vm, work) => Edited(vm, work, edit), ct, (db, vm) => QualifiesAsync(db, vm, edit, ct));
     }
 
     private static VmWork Edited(VirtualMachine vm, VmWork work, VirtualMachineEdit edit) => work with
@@ -247,6 +234,17 @@ public sealed class ChangeVirtualMachine(
     /// <summary>Another trust level must be allowed, and raising it on a running VM needs its host to qualify now.</summary>
     private async Task<Refusal?> QualifiesAsync(PortalDbContext db, VirtualMachine vm, VirtualMachineEdit edit, CancellationToken ct)
     {
+        var resizes = (edit.Cpus is { } cpus && cpus != vm.Cpus) || (edit.Memory is { } memory && memory != vm.Memory);
+        if (resizes && vm.Status != VirtualMachineStatus.Down)
+        {
+            return Refusals.WrongState(vm.Name, VmOperations.Words(vm.Status), "CPUs and memory can be changed while it is down.");
+        }
+
+        if (edit.Name is { } wanted && wanted != vm.Name && vm.Status != VirtualMachineStatus.Down)
+        {
+            return Refusals.WrongState(vm.Name, VmOperations.Words(vm.Status), "It can be renamed while it is down.");
+        }
+
         if (edit.Name is { } name && name != vm.Name && await db.VirtualMachines.AnyAsync(v => v.Name == name, ct))
         {
             return Refusals.NameTaken(name);
@@ -280,7 +278,7 @@ public sealed class ChangeVirtualMachine(
         Guid id,
         string kind,
         string verb,
-        Func<VirtualMachine, string?> whyNot,
+        VirtualMachineAction action,
         Func<VirtualMachine, VmWork, VmWork> shape,
         CancellationToken ct,
         Func<PortalDbContext, VirtualMachine, Task<Refusal?>>? check = null)
@@ -295,7 +293,7 @@ public sealed class ChangeVirtualMachine(
 
         var refusal = vm is null
             ? Refusal.NotFound("vm", id.ToString())
-            : await WhyNotAsync(db, vm, whyNot, check);
+            : await WhyNotAsync(db, vm, action, check);
         if (refusal is null)
         {
             try
@@ -318,20 +316,8 @@ public sealed class ChangeVirtualMachine(
         return refusal;
     }
 
-    private static async Task<Refusal?> WhyNotAsync(PortalDbContext db, VirtualMachine vm, Func<VirtualMachine, string?> whyNot, Func<PortalDbContext, VirtualMachine, Task<Refusal?>>? check)
-    {
-        if (vm.OperationId is not null)
-        {
-            return Refusals.Busy(vm.Name);
-        }
-
-        if (whyNot(vm) is { } needed)
-        {
-            return Refusals.WrongState(vm.Name, VmOperations.Words(vm.Status), needed);
-        }
-
-        return check is null ? null : await check(db, vm);
-    }
+    private static async Task<Refusal?> WhyNotAsync(PortalDbContext db, VirtualMachine vm, VirtualMachineAction action, Func<PortalDbContext, VirtualMachine, Task<Refusal?>>? check) =>
+        VirtualMachineRules.WhyNot(vm, action) ?? (check is null ? null : await check(db, vm));
 
     private async Task<Outcome<Guid>> RecordAsync(PortalDbContext db, Caller caller, VirtualMachine vm, string kind, string verb, Func<VirtualMachine, VmWork, VmWork> shape, CancellationToken ct)
     {

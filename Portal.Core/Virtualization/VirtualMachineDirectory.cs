@@ -7,7 +7,10 @@ namespace Portal.Core.Virtualization;
 /// <summary>What to list, in which order.</summary>
 public sealed record VirtualMachineQuery
 {
-    /// <summary>oVirt-style search, for example <c>name=web* status=up trust_level=trusted cluster=prod-a host=kvm-a01</c>; other words match names.</summary>
+    /// <summary>
+    /// oVirt-style search, for example <c>name=web* status=up trust_level=trusted cluster=prod-a host=kvm-a01</c>; other words match names.
+    /// <c>untrusted_host=now</c> and <c>untrusted_host=before</c> find those marked for having lost their host's trust.
+    /// </summary>
     public string Search { get; init; } = "";
 
     /// <summary><c>name, status, cluster, host, trust_level, memory, cpus, created</c>.</summary>
@@ -39,11 +42,25 @@ public sealed record VirtualMachineQuery
 /// <param name="TemplateName">Its template.</param>
 public sealed record VirtualMachineRow(VirtualMachine Vm, string ClusterName, string? HostName, string TemplateName);
 
+/// <summary>How many VMs a search finds, and how many it would find with another value of one field: the numbers on the filters.</summary>
+/// <param name="All">All that match the search.</param>
+/// <param name="ByStatus">By status, whatever status the search asks for.</param>
+/// <param name="ByTrustLevel">By trust level, whatever level the search asks for.</param>
+/// <param name="OnUntrustedHost">On a host that lost trust, now.</param>
+/// <param name="WereOnUntrustedHost">Were on a host that lost trust, and are not now.</param>
+public sealed record VirtualMachineCounts(
+    int All,
+    IReadOnlyDictionary<VirtualMachineStatus, int> ByStatus,
+    IReadOnlyDictionary<TrustLevel, int> ByTrustLevel,
+    int OnUntrustedHost,
+    int WereOnUntrustedHost);
 
 /// <summary>Reads VMs.</summary>
 /// <param name="contexts">The database.</param>
 public sealed class VirtualMachineDirectory(IDbContextFactory<PortalDbContext> contexts)
 {
+    private static readonly string[] Fields = ["name", "status", "cluster", "host", "trust_level", "template", "untrusted_host"];
+
     /// <summary>One page.</summary>
     public async Task<Outcome<Page<VirtualMachineRow>>> ListAsync(VirtualMachineQuery query, CancellationToken ct)
     {
@@ -64,18 +81,14 @@ public sealed class VirtualMachineDirectory(IDbContextFactory<PortalDbContext> c
             rows = rows.Where(r => r.Vm.UntrustedSince != null && r.Vm.UntrustedUntil == null);
         }
 
-        foreach (var term in SearchTerm.Parse(query.Search))
+        var found = Narrow(rows, query.Search, null);
+        if (!found.Succeeded)
         {
-            if (Apply(rows, term) is not { } narrowed)
-            {
-                return SearchTerm.Unknown(term, ["name", "status", "cluster", "host", "trust_level", "template"]);
-            }
-
-            rows = narrowed;
+            return found.Refusal;
         }
 
-        var total = await rows.CountAsync(ct);
-        var items = await Sort(rows, query).Skip(query.Skip).Take(query.Take).ToListAsync(ct);
+        var total = await found.Value.CountAsync(ct);
+        var items = await Sort(found.Value, query).Skip(query.Skip).Take(query.Take).ToListAsync(ct);
         return new Page<VirtualMachineRow>([.. items.Select(i => new VirtualMachineRow(i.Vm, i.Cluster, i.Host, i.Template))], total);
     }
 
@@ -84,6 +97,46 @@ public sealed class VirtualMachineDirectory(IDbContextFactory<PortalDbContext> c
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         return await Rows(db).SingleOrDefaultAsync(r => r.Vm.Id == id, ct) is { } row ? new VirtualMachineRow(row.Vm, row.Cluster, row.Host, row.Template) : null;
+    }
+
+    /// <summary>One VM by its name, or null.</summary>
+    public async Task<VirtualMachineRow?> FindByNameAsync(string name, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await Rows(db).SingleOrDefaultAsync(r => r.Vm.Name == name, ct) is { } row ? new VirtualMachineRow(row.Vm, row.Cluster, row.Host, row.Template) : null;
+    }
+
+    /// <summary>The numbers on the filters above a list; a refusal for a term that is not understood.</summary>
+    public async Task<Outcome<VirtualMachineCounts>> CountAsync(string search, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var all = Narrow(Rows(db), search, null);
+        if (!all.Succeeded)
+        {
+            return all.Refusal;
+        }
+
+        var statuses = await Narrow(Rows(db), search, "status").Value.GroupBy(r => r.Vm.Status).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
+        var levels = await Narrow(Rows(db), search, "trust_level").Value.GroupBy(r => r.Vm.TrustLevel).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
+        var marked = Narrow(Rows(db), search, "untrusted_host").Value.Where(r => r.Vm.UntrustedSince != null);
+        var now = await marked.CountAsync(r => r.Vm.UntrustedUntil == null, ct);
+        return new VirtualMachineCounts(await all.Value.CountAsync(ct), statuses, levels, now, await marked.CountAsync(ct) - now);
+    }
+
+    /// <summary>Rows that match every term but those of one field.</summary>
+    private static Outcome<IQueryable<Row>> Narrow(IQueryable<Row> rows, string search, string? without)
+    {
+        foreach (var term in SearchTerm.Parse(search).Where(t => without is null || t.Field != without))
+        {
+            if (Apply(rows, term) is not { } narrowed)
+            {
+                return SearchTerm.Unknown(term, Fields);
+            }
+
+            rows = narrowed;
+        }
+
+        return Outcome.Of(rows);
     }
 
     private static IQueryable<Row> Rows(PortalDbContext db) =>
@@ -109,6 +162,8 @@ public sealed class VirtualMachineDirectory(IDbContextFactory<PortalDbContext> c
             ("host", true) => rows.Where(r => r.Host == null || !EF.Functions.Like(r.Host, like, SearchTerm.Escape)),
             ("status", var not) when Status(term.Value) is { } status => rows.Where(r => (r.Vm.Status == status) != not),
             ("trust_level" or "trust", var not) when Enum.TryParse<TrustLevel>(term.Value, ignoreCase: true, out var level) => rows.Where(r => (r.Vm.TrustLevel == level) != not),
+            ("untrusted_host", var not) when term.Value is "now" => rows.Where(r => (r.Vm.UntrustedSince != null && r.Vm.UntrustedUntil == null) != not),
+            ("untrusted_host", var not) when term.Value is "before" => rows.Where(r => (r.Vm.UntrustedUntil != null) != not),
             _ => null,
         };
     }

@@ -25,7 +25,7 @@ public static class AttestationFeature
         services.Contribute(new HostHeaderPart(100, typeof(TrustTag)));
         services.Contribute(new HostHeaderPart(200, typeof(TrustSub)) { IsSub = true });
         services.Contribute(new HostAction("attest", "Attest now", Icons.Material.Outlined.VerifiedUser, 100, Permission.ManageHosts, AttestAsync));
-        return services;
+        return services.AddTrustLevelField();
     }
 
     /// <summary>Attests a host and says what came of it.</summary>

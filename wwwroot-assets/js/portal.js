@@ -76,7 +76,7 @@ window.portal = (() => {
     if (e.newState === 'closed' && e.target.classList?.contains('menu') && (document.activeElement === document.body || e.target.contains(document.activeElement))) opener?.focus();
   }, true);
   document.addEventListener('click', e => {
-    const item = e.target instanceof Element ? e.target.closest('.menu [role=menuitem]') : null;
+    const item = e.target instanceof Element ? e.target.closest('.menu [role=menuitem]:not([aria-disabled])') : null;
     // After the page has heard of it.
     if (item) setTimeout(() => item.closest('.menu')?.hidePopover());
   });
@@ -138,5 +138,8 @@ window.portal = (() => {
   setInterval(() => { if (!document.hidden) shown.forEach(t => t.refresh()); }, 1000);
   document.addEventListener('visibilitychange', () => { if (!document.hidden) shown.forEach(t => t.refresh()); });
 
-  return { watchDark, openMenu, toTop };
+  // A field that was refused.
+  const focus = id => document.getElementById(id)?.focus();
+
+  return { watchDark, openMenu, toTop, focus };
 })();

@@ -1,0 +1,55 @@
+using Portal.Core.Access;
+using Portal.Core.Inventory;
+
+namespace Portal.Core.Virtualization;
+
+/// <summary>What can be done with a VM that exists.</summary>
+public enum VirtualMachineAction
+{
+    /// <summary>Start it.</summary>
+    Start,
+
+    /// <summary>Ask the guest to shut down.</summary>
+    Shutdown,
+
+    /// <summary>Pull the plug.</summary>
+    Stop,
+
+    /// <summary>Move it to another host.</summary>
+    Migrate,
+
+    /// <summary>Change words, size or trust level.</summary>
+    Edit,
+
+    /// <summary>Delete it with its disk.</summary>
+    Delete,
+}
+
+/// <summary>Which state a VM must be in for what. Commands refuse by these rules, and pages say by them beforehand why something is not on offer.</summary>
+public static class VirtualMachineRules
+{
+    /// <summary>The refusal the command would give now, or null; permission first, as the command does. Audits nothing.</summary>
+    public static Refusal? WhyNot(Caller caller, VirtualMachine vm, VirtualMachineAction action) =>
+        caller.May(Permission.OperateVirtualMachines) ? WhyNot(vm, action) : AccessControl.Denied(caller, Permission.OperateVirtualMachines);
+
+    /// <summary>The refusal for the VM's present state, or null.</summary>
+    internal static Refusal? WhyNot(VirtualMachine vm, VirtualMachineAction action)
+    {
+        if (vm.OperationId is not null)
+        {
+            return Refusals.Busy(vm.Name);
+        }
+
+        return Needed(vm, action) is { } needed ? Refusals.WrongState(vm.Name, VmOperations.Words(vm.Status), needed) : null;
+    }
+
+    private static string? Needed(VirtualMachine vm, VirtualMachineAction action) => action switch
+    {
+        VirtualMachineAction.Start => vm.Status is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? null : "It must be down to be started.",
+        VirtualMachineAction.Shutdown => vm.Status is VirtualMachineStatus.Up ? null : "It must be up to be shut down.",
+        VirtualMachineAction.Stop => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.PoweringDown or VirtualMachineStatus.Unknown ? null : "It must be running to be stopped.",
+        VirtualMachineAction.Migrate => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Down && vm.HostId is not null ? null : "It must be up or down, and on a host, to be moved.",
+        VirtualMachineAction.Edit => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Down ? null : "It must be up or down to be changed.",
+        VirtualMachineAction.Delete => vm.Status is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? null : "Stop it first.",
+    };
+}
