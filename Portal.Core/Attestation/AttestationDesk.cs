@@ -64,7 +64,7 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
     {
         while (true)
         {
-            var mine = new Attempt(operationId);
+            var mine = new Attempt(subject.AttestationKey, operationId);
             var current = attempts.GetOrAdd(subject.Host.Id, mine);
             if (current == mine)
             {
@@ -73,8 +73,8 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
                 return;
             }
 
-            // Too late to join: its nonce is out. A round is content with that; others ask again after it.
-            var joined = current.TryJoin(operationId);
+            // Too late to join: its nonce is out, or it began before this key was enrolled. A round is content with that; others ask again after it.
+            var joined = current.TryJoin(subject.AttestationKey, operationId);
             await current.Committed.WaitAsync(ct);
             if (joined || purpose == AttestationPurpose.Round)
             {
@@ -137,20 +137,27 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
         private readonly TaskCompletionSource committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private bool issued;
 
-        public Attempt(Guid? operationId) => Add(operationId);
+        private readonly byte[]? key;
+
+        public Attempt(byte[]? key, Guid? operationId)
+        {
+            this.key = key;
+            Add(operationId);
+        }
 
         public Task Committed => committed.Task;
 
-        public bool TryJoin(Guid? operationId)
+        public bool TryJoin(byte[]? askedOf, Guid? operationId)
         {
             lock (joining)
             {
-                if (!issued)
+                var may = !issued && askedOf.AsSpan().SequenceEqual(key);
+                if (may)
                 {
                     Add(operationId);
                 }
 
-                return !issued;
+                return may;
             }
         }
 

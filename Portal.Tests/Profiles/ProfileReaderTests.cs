@@ -80,6 +80,7 @@ public sealed class ProfileReaderTests
     [InlineData("Portal:Profile", "Staging", "it must be Demo or Production")]
     [InlineData("Portal:Simulation:Hosts", "-1", "it must be between 0 and 100000")]
     [InlineData("Portal:Simulation:Clusters", "0", "it must be between 1 and 1000")]
+    [InlineData("Portal:Simulation:StepDelayMilliseconds", "5001", "it must be between 0 and 5000")]
     [InlineData("Portal:Simulation:Hosts", "many", "Portal:Simulation cannot be read")]
     [InlineData("Kestrel:Endpoints:Web:Url", "http://0.0.0.0:80", "listens on this machine only")]
     public void Demo_WithOneFault_SaysExactlyThat(string key, string value, string sentence)

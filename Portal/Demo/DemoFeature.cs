@@ -17,7 +17,12 @@ public static class DemoFeature
             return;
         }
 
-        var options = new SimulationOptions { Hosts = profile.Simulation.Hosts, Clusters = profile.Simulation.Clusters };
+        var options = new SimulationOptions
+        {
+            Hosts = profile.Simulation.Hosts,
+            Clusters = profile.Simulation.Clusters,
+            StepDelay = TimeSpan.FromMilliseconds(profile.Simulation.StepDelayMilliseconds),
+        };
         builder.Services.AddSimulation(options, profile.Beside("simulation.db"));
         builder.Services.AddSingleton<DemoCommands>();
         builder.Services.AddHostedService<DemoFleet>();

@@ -71,6 +71,9 @@ public sealed class SimulationSettings
     public int Hosts { get; set; } = 12;
 
     public int Clusters { get; set; } = 2;
+
+    /// <summary>Wait inside each call of a simulated hypervisor, in milliseconds: for watching operations, and for interrupting them.</summary>
+    public int StepDelayMilliseconds { get; set; }
 }
 
 /// <summary>What protects the keys of cookies: keys under <c>Portal:DataProtection</c>.</summary>

@@ -128,6 +128,7 @@ public sealed class ProfileReader(IConfiguration configuration)
 
         InRange("Portal:Simulation:Hosts", simulation.Hosts, 0, 100_000);
         InRange("Portal:Simulation:Clusters", simulation.Clusters, 1, 1_000);
+        InRange("Portal:Simulation:StepDelayMilliseconds", simulation.StepDelayMilliseconds, 0, 5_000);
         return simulation;
     }
 
