@@ -19,6 +19,7 @@ public sealed class OldClientTests(DemoApi portal)
 
         var start = new ProcessStartInfo("/usr/bin/curl")
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             ArgumentList =

@@ -22,7 +22,7 @@ internal sealed partial class ApiFront : IStartupFilter
     };
 
     private static bool StartsWith(PathString path, string basePath) =>
-        path.StartsWithSegments(basePath, out var rest) || (path.Value?.StartsWith(basePath + ";", StringComparison.OrdinalIgnoreCase) == true && !rest.HasValue);
+        path.StartsWithSegments(basePath, StringComparison.OrdinalIgnoreCase, out var rest) || (path.Value?.StartsWith(basePath + ";", StringComparison.OrdinalIgnoreCase) == true && !rest.HasValue);
 
     /// <summary>libgovirt sends a length with GET but, when it repeats the request with credentials, no such body: what follows on the connection would be eaten as the body.</summary>
     private static void CloseAfterGetWithBody(HttpContext http)

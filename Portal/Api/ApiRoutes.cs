@@ -38,7 +38,9 @@ internal sealed partial class ApiRoutes(IEndpointRouteBuilder endpoints, string 
     public void Options(string pattern, Func<ApiCall, Task<ApiAnswer>> handler) => Map(pattern, ["OPTIONS"], handler);
 
     /// <summary>Answers what nothing else does.</summary>
-    public void Otherwise() => endpoints.Map("{**path}", (RequestDelegate)(http => RunAsync(http, _ => Task.FromResult(Nowhere(http.Request)))));
+    public void Otherwise() => endpoints.Map("{**path}", (RequestDelegate)NowhereAsync);
+
+    private Task NowhereAsync(HttpContext http) => RunAsync(http, _ => Task.FromResult(Nowhere(http.Request)));
 
     private void Map(string pattern, IReadOnlyList<string> methods, Func<ApiCall, Task<ApiAnswer>> handler) =>
         endpoints.MapMethods(pattern, methods, (RequestDelegate)(http => RunAsync(http, handler)));

@@ -157,12 +157,14 @@ internal sealed record ApiSearch
         };
     }
 
+    private static readonly TimeSpan LongestMatch = TimeSpan.FromSeconds(1);
+
     private bool Matches(SearchTerm term, string name)
     {
         var pattern = Regex.Escape(term.Value).Replace("\\*", ".*", StringComparison.Ordinal);
         var whole = term.Field.Length == 0 ? pattern : $"^(?:{pattern})$";
         var options = RegexOptions.NonBacktracking | RegexOptions.Singleline | RegexOptions.CultureInvariant | (CaseSensitive ? RegexOptions.None : RegexOptions.IgnoreCase);
-        return Regex.IsMatch(name, whole, options) != term.Negated;
+        return Regex.IsMatch(name, whole, options, LongestMatch) != term.Negated;
     }
 
     /// <summary>Words outside quotes, with the white space around = and != taken away.</summary>
