@@ -24,7 +24,7 @@ public sealed record HostAttestationView(
 /// <param name="ClusterId">The cluster.</param>
 /// <param name="ClusterName">Its name.</param>
 /// <param name="LastVerified">When evidence was verified last.</param>
-/// <param name="Silent">Hosts whose last attempt failed.</param>
+/// <param name="Silent">Hosts whose last attempt brought no answer: those that <see cref="SilenceFacet"/> finds.</param>
 /// <param name="Enrolled">Hosts with an attester.</param>
 /// <param name="IntervalSeconds">Time between rounds.</param>
 public sealed record ClusterAttestation(Guid ClusterId, string ClusterName, DateTimeOffset? LastVerified, int Silent, int Enrolled, int IntervalSeconds);
@@ -102,7 +102,7 @@ public sealed class AttestationDirectory(IDbContextFactory<PortalDbContext> cont
         await using var db = await contexts.CreateDbContextAsync(ct);
         var clusters = await db.Clusters.AsNoTracking().OrderBy(c => c.Name).Select(c => new { c.Id, c.Name, c.IntervalSeconds }).ToListAsync(ct);
         var rows = await db.Attestations
-            .Join(db.Hosts, a => a.HostId, h => h.Id, (a, h) => new { h.ClusterId, a.VerifiedAt, Fails = a.FailingSince != null && a.Outcome != CheckOutcome.NotConfigured })
+            .Join(db.Hosts, a => a.HostId, h => h.Id, (a, h) => new { h.ClusterId, a.VerifiedAt, Fails = a.FailingSince != null && a.Outcome != CheckOutcome.NotConfigured && a.Outcome != CheckOutcome.ProtocolError })
             .GroupBy(a => a.ClusterId)
             .Select(g => new { g.Key, Last = g.Max(a => a.VerifiedAt), Silent = g.Count(a => a.Fails) })
             .ToDictionaryAsync(g => g.Key, ct);

@@ -29,8 +29,12 @@ public static class AttestationRegistration
         services.AddSingleton<MoveHost>();
         services.AddSingleton<EnrolAttester>();
         services.AddSingleton<AttestationDirectory>();
+        services.AddSingleton<HostExplanations>();
+        services.AddSingleton<EvidenceBundle>();
+        services.AddSingleton<TrustOverview>();
         services.AddSingleton<ImpactPreview>();
         services.AddSingleton<IHostFacet, TrustFacet>();
+        services.AddSingleton<IHostFacet, SilenceFacet>();
         services.AddHostedService<RoundScheduler>();
         return services;
     }

@@ -148,21 +148,7 @@ internal static class Difference
 
     private static string ShortDigest(ReadOnlyMemory<byte> digest) => $"digest {Convert.ToHexStringLower(digest.Span[..6])}…";
 
-    private static string Component(int pcr) => pcr switch
-    {
-        0 => "firmware",
-        1 => "firmware configuration",
-        2 => "option ROM",
-        3 => "option ROM configuration",
-        4 => "boot loader",
-        5 => "boot configuration",
-        6 => "platform setting",
-        7 => "Secure Boot policy",
-        8 => "boot commands",
-        9 => "kernel or initrd",
-        14 => "machine owner keys",
-        _ => PcrMeaning.Of(pcr).Name,
-    };
+    private static string Component(int pcr) => MeasuredComponent.NameOf(pcr);
 
     private static string Remedy(string what) =>
         $"If this {what} was updated on purpose, review it and capture it as a draft baseline; if not, keep the host out and look at its timeline.";

@@ -37,6 +37,14 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
         return [.. rows.Select(View)];
     }
 
+    /// <summary>Operations that failed since an instant, newest first.</summary>
+    public async Task<IReadOnlyList<OperationView>> FailedSinceAsync(DateTimeOffset since, int most, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var rows = await db.Operations.AsNoTracking().Where(o => o.State == OperationState.Failed && o.EndedAt >= since).OrderByDescending(o => o.EndedAt).Take(most).ToListAsync(ct);
+        return [.. rows.Select(View)];
+    }
+
     /// <summary>One operation, or null.</summary>
     public async Task<OperationView?> FindAsync(Guid id, CancellationToken ct)
     {

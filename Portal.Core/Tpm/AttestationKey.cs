@@ -72,6 +72,9 @@ public sealed class AttestationKey : IDisposable
             && _ecdsa.VerifyHash(digest, joined);
     }
 
+    /// <summary>The public key as PEM (SubjectPublicKeyInfo), for tools outside.</summary>
+    public string ToPem() => _ecdsa is null ? _rsa!.ExportSubjectPublicKeyInfoPem() : _ecdsa.ExportSubjectPublicKeyInfoPem();
+
     /// <summary>Frees the imported key; verifying afterwards throws <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {

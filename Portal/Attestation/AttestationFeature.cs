@@ -1,5 +1,6 @@
 using MudBlazor;
 using Portal.Components.Attestation;
+using Portal.Components.Shared;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
@@ -21,10 +22,19 @@ public static class AttestationFeature
             Topics = [ChangeTopic.Attestation],
             NeedAttention = ["untrusted", "stale"],
         });
+        services.Contribute(new HostFacetLook(SilenceFacet.FacetName, static _ => Tone.Old) { Topics = [ChangeTopic.Attestation] });
         services.Contribute(new HostsSubPart(100, typeof(LastEvidence)));
         services.Contribute(new HostHeaderPart(100, typeof(TrustTag)));
         services.Contribute(new HostHeaderPart(200, typeof(TrustSub)) { IsSub = true });
+        services.Contribute(new HostTab("attestation", "Attestation", 400, typeof(AttestationTab)));
+        services.Contribute(new AdditionalEndpoints(EvidenceDownload.Map));
         services.Contribute(new HostAction("attest", "Attest now", Icons.Material.Outlined.VerifiedUser, 100, Permission.ManageHosts, AttestAsync));
+        services.Contribute(new OverviewCard(200, typeof(ClusterTrustCard)));
+        services.Contribute(new OverviewCard(250, typeof(EvidenceAgeCard)));
+        services.Contribute(new OverviewCard(300, typeof(DriftCard)) { Wide = true });
+        services.Contribute(new OverviewCard(400, typeof(HealthCard)));
+        services.Contribute(new AttentionSource(100, [ChangeTopic.Attestation, ChangeTopic.Host], AttestationAttention.HostsAsync));
+        services.Contribute(new AttentionSource(200, [ChangeTopic.VirtualMachine], AttestationAttention.MachinesAsync));
         return services.AddTrustLevelField();
     }
 

@@ -24,6 +24,7 @@ public static class DemoFeature
             StepDelay = TimeSpan.FromMilliseconds(profile.Simulation.StepDelayMilliseconds),
         };
         builder.Services.AddSimulation(options, profile.Beside("simulation.db"));
+        builder.Services.AddSimulationMenu();
         builder.Services.AddSingleton<DemoCommands>();
         builder.Services.AddHostedService<DemoFleet>();
     }

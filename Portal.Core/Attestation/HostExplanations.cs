@@ -1,0 +1,41 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Inventory;
+using Portal.Core.Storage;
+
+namespace Portal.Core.Attestation;
+
+/// <summary>Explains what hosts measured: stored evidence beside the revisions approved now.</summary>
+/// <param name="contexts">The database.</param>
+/// <param name="directory">Reads evidence.</param>
+/// <param name="service">Appraises it again.</param>
+/// <param name="policies">Policies of clusters.</param>
+public sealed class HostExplanations(IDbContextFactory<PortalDbContext> contexts, AttestationDirectory directory, IAttestationService service, PolicyReader policies)
+{
+    /// <summary>The explanation of a host's latest evidence; null when it has none, or there is no such host.</summary>
+    public async Task<HostExplanation?> OfAsync(Guid hostId, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var cluster = await db.Hosts.Where(h => h.Id == hostId).Select(h => (Guid?)h.ClusterId).SingleOrDefaultAsync(ct);
+        if (cluster is null || await directory.EvidenceAsync(hostId, ct) is not { } found || await policies.OfAsync(cluster.Value, ct) is not { } policy)
+        {
+            return null;
+        }
+
+        // What failed a check when it came stays failed, though a later look (without the clock of then) would pass it.
+        var failure = found.Record.Failure is { } code
+            ? AttestationDirectory.Findings(await db.Attestations.Where(a => a.HostId == hostId).Select(a => a.Findings).SingleOrDefaultAsync(ct)).FirstOrDefault(f => f.Code == code)
+            : null;
+        var report = service.Reappraise(found.Record, found.Evidence.EventLog, policy);
+        return new EvidenceExplainer(found.Evidence, report, failure, policy.Set).Explain(found.Record);
+    }
+
+    /// <summary>Up to <paramref name="most"/> trusted hosts of the same cluster, to compare with; by name.</summary>
+    public async Task<IReadOnlyList<string>> ComparableAsync(Guid hostId, int most, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.Hosts
+            .Where(h => h.Id != hostId && db.Hosts.Any(me => me.Id == hostId && me.ClusterId == h.ClusterId)
+                && db.Attestations.Any(a => a.HostId == h.Id && a.Verdict == Verdict.Trusted && a.EvidenceDigest != null))
+            .OrderBy(h => h.Name).Select(h => h.Name).Take(most).ToListAsync(ct);
+    }
+}

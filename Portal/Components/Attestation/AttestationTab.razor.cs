@@ -1,0 +1,50 @@
+using Microsoft.AspNetCore.Components;
+using Portal.Core;
+using Portal.Core.Attestation;
+using Portal.Core.Changes;
+using Portal.Core.Inventory;
+
+namespace Portal.Components.Attestation;
+
+/// <summary>What a host measured, beside what is approved, and what follows from it.</summary>
+public sealed partial class AttestationTab(AttestationDirectory directory, HostExplanations explanations, ClusterDirectory clusters)
+{
+    private const int MostHistory = 200;
+
+    private HostAttestationView? view;
+    private HostExplanation? explanation;
+    private IReadOnlyList<AttestationTransition> history = [];
+    private AttestationTransition? before;
+    private TrustPolicy? policy;
+    private Refusal? refusal;
+    private DateTimeOffset from;
+    private DateTimeOffset to;
+
+    [Parameter]
+    [EditorRequired]
+    public required HostRow Row { get; set; }
+
+    /// <summary>A host to compare with, in the address.</summary>
+    [SupplyParameterFromQuery(Name = "with")]
+    public string? With { get; set; }
+
+    protected override Task OnInitializedAsync() => RefreshAsync();
+
+    protected override bool Concerns(Change change) => change.Topic switch
+    {
+        ChangeTopic.Attestation => change.Touches(Row.Host.Id),
+        ChangeTopic.Baseline or ChangeTopic.Cluster => true,
+        _ => false,
+    };
+
+    protected override async Task RefreshAsync()
+    {
+        to = Time.GetUtcNow();
+        from = to.AddHours(-24);
+        view = await directory.FindAsync(Row.Host.Id, Stopping);
+        explanation = await explanations.OfAsync(Row.Host.Id, Stopping);
+        history = await directory.HistoryAsync(Row.Host.Id, from, MostHistory, Stopping);
+        before = await directory.BeforeAsync(Row.Host.Id, from, Stopping);
+        policy = (await clusters.FindAsync(Row.Host.ClusterId, Stopping))?.Cluster.Policy;
+    }
+}

@@ -1,0 +1,78 @@
+using Microsoft.AspNetCore.Components;
+using Portal.Components.Shared;
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Attestation;
+using Portal.Core.Inventory;
+
+namespace Portal.Components.Attestation;
+
+/// <summary>The verdict in one sentence, its reasons, and what to do.</summary>
+public sealed partial class VerdictCard(IServiceProvider services, HostExplanations explanations, Announcer announcer) : IDisposable
+{
+    private readonly CancellationTokenSource stop = new();
+    private bool busy;
+    private string? peer;
+
+    [CascadingParameter]
+    public Caller? Caller { get; set; }
+
+    [Parameter]
+    [EditorRequired]
+    public required HostRow Row { get; set; }
+
+    [Parameter]
+    [EditorRequired]
+    public required HostAttestationView View { get; set; }
+
+    [Parameter]
+    public HostExplanation? Explanation { get; set; }
+
+    /// <summary>The host compared with, if one is.</summary>
+    [Parameter]
+    public string? With { get; set; }
+
+    [Parameter]
+    public EventCallback<Refusal?> Refused { get; set; }
+
+    private Finding? Leading => VerdictWords.Leading(View);
+
+    private int Following => View.Findings.Count(f => f.Follows && !f.IsNote && f.Kind == Leading?.Kind);
+
+    /// <summary>First differences of other kinds.</summary>
+    private List<Finding> Others => [.. View.Findings.Where(f => !f.IsNote && !f.Follows && f != Leading)];
+
+    protected override async Task OnInitializedAsync() => peer = (await explanations.ComparableAsync(Row.Host.Id, 1, stop.Token)).FirstOrDefault();
+
+    private async Task AttestAsync()
+    {
+        busy = true;
+        try
+        {
+            var outcome = await AttestationFeature.AttestAsync(services, Caller!, Row.Host, stop.Token);
+            await Refused.InvokeAsync(outcome.Refusal);
+            if (outcome.Succeeded)
+            {
+                announcer.Say(outcome.Value);
+            }
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The page was left; the attempt goes on without it.
+        }
+        finally
+        {
+            busy = false;
+        }
+    }
+
+    private static string BaselineHref(ComparedBaseline baseline) => $"/baselines/{baseline.BaselineId}/{baseline.Number}";
+
+    private static string Capital(string text) => text.Length == 0 ? "No answer" : char.ToUpperInvariant(text[0]) + text[1..];
+
+    public void Dispose()
+    {
+        stop.Cancel();
+        stop.Dispose();
+    }
+}

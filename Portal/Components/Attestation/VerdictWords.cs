@@ -1,0 +1,59 @@
+using Portal.Core.Attestation;
+
+namespace Portal.Components.Attestation;
+
+/// <summary>The one sentence of a verdict card: what is.</summary>
+internal static class VerdictWords
+{
+    /// <summary>The headline for a host's present state.</summary>
+    public static string Headline(HostAttestationView view) => view.Trust.Status switch
+    {
+        TrustStatus.Trusted => "This host booted what you approved.",
+        TrustStatus.Untrusted => Untrusted(view),
+        TrustStatus.Stale => "This host was trusted; no new evidence has come since.",
+        TrustStatus.Unknown => Unknown(view),
+    };
+
+    /// <summary>The finding that leads: why the verdict is what it is.</summary>
+    public static Finding? Leading(HostAttestationView view) => view.Findings.FirstOrDefault(f => !f.IsNote && !f.Follows) ?? (view.Findings.Count > 0 ? view.Findings[0] : null);
+
+    private static string Untrusted(HostAttestationView view)
+    {
+        if (Leading(view) is not { } finding)
+        {
+            return "This host is not trusted.";
+        }
+
+        if (view.Trust.Row?.FailedCheck is not null)
+        {
+            return finding.Short.Length > 0 ? $"{Capital(finding.Short)}." : "Its answer failed a check.";
+        }
+
+        return finding.Code switch
+        {
+            FindingCode.NothingRequired => "Its cluster requires no baseline, so no host of it can be trusted.",
+            FindingCode.NoBaseline => $"{Capital(finding.Short)} for its cluster, so there is nothing to compare it with.",
+            FindingCode.AwaitingNewEvidence => "It would match now, but only new evidence clears an untrusted verdict.",
+            FindingCode.LogAbsent => "It sent no boot log, which its baseline looks into.",
+            FindingCode.PcrMissing => "Its quote lacks what its baseline looks at.",
+            FindingCode.ComponentMissing when finding.Pcr is { } pcr => $"Something you require of the {MeasuredComponent.NameOf(pcr)} was not measured.",
+            FindingCode.ComponentOutOfOrder when finding.Pcr is { } pcr => $"The {MeasuredComponent.NameOf(pcr)} came in another order than you approved.",
+            _ when finding.Pcr is { } pcr => IsPlural(pcr) ? $"The {MeasuredComponent.NameOf(pcr)} are not what you approved." : $"The {MeasuredComponent.NameOf(pcr)} is not one you approved.",
+            _ => finding.Short.Length > 0 ? $"{Capital(finding.Short)}." : "This host is not trusted.",
+        };
+    }
+
+    private static string Unknown(HostAttestationView view) => (view.Attester, view.Trust.Row) switch
+    {
+        (null, _) => "Nobody can say what this host booted: it is not enrolled.",
+        (_, null) => "This host was not attested yet.",
+        (_, { Verdict: Verdict.Trusted }) => "Nobody can say any more: its last evidence is too old.",
+        (_, { Outcome: CheckOutcome.TpmError }) => "Nobody can say: its TPM reports an error.",
+        (_, { Outcome: CheckOutcome.AgentUnreachable or CheckOutcome.ServiceUnreachable }) => "Nobody can say: it has not answered yet.",
+        _ => "Nobody can say what this host booted.",
+    };
+
+    private static bool IsPlural(int pcr) => pcr is 8 or 14;
+
+    private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
+}
