@@ -1,7 +1,7 @@
 using Portal;
 using Portal.Api;
 using Portal.Components.Baselines;
-using Portal.Components.Attestation;
+using Portal.Components.Clusters;
 using Portal.Components.Overview;
 using Portal.Components.Tasks;
 using Portal.Components.VirtualMachines;
@@ -20,6 +20,7 @@ try
     builder.AddShell();
     builder.Services.AddOverviewFeature();
     builder.Services.AddVirtualMachinesPages();
+    builder.Services.AddClustersPages();
     builder.Services.AddTasksDrawer();
     builder.Services.AddOvirtApi();
     builder.Services.AddBaselinesPages();

@@ -38,6 +38,10 @@ public sealed class ClusterDirectory(IDbContextFactory<PortalDbContext> contexts
     /// <summary>One cluster, or null.</summary>
     public async Task<ClusterRow?> FindAsync(Guid id, CancellationToken ct) => (await ListAsync(ct)).FirstOrDefault(c => c.Cluster.Id == id);
 
+    /// <summary>One cluster by its name, or null.</summary>
+    public async Task<ClusterRow?> FindByNameAsync(string name, CancellationToken ct) =>
+        (await ListAsync(ct)).FirstOrDefault(c => string.Equals(c.Cluster.Name, name, StringComparison.Ordinal));
+
     /// <summary>All templates by name, Blank first.</summary>
     public async Task<IReadOnlyList<Template>> TemplatesAsync(CancellationToken ct)
     {

@@ -31,5 +31,8 @@ public sealed class VmDraft
 
     /// <summary>The refusal's words for a field, or null.</summary>
     public string? ErrorOf(string field) =>
-        Refusal is { Field: { } named } && string.Equals(named, field, StringComparison.Ordinal) ? Refusal.ToString() : null;
+        Refusal is { Field: { } named } && string.Equals(named, field, StringComparison.Ordinal) ? Words(Refusal) : null;
+
+    // At the field itself "correct the field" says nothing new.
+    private static string Words(Core.Refusal refusal) => refusal.Code == "vm.invalid" ? refusal.Sentence : refusal.ToString();
 }
