@@ -43,12 +43,11 @@ public sealed class TrustFacet : IHostFacet
     /// <inheritdoc/>
     public IOrderedQueryable<Host> OrderBy(PortalDbContext db, IQueryable<Host> hosts, bool descending, DateTimeOffset now)
     {
-        // Worst first: untrusted, stale, unknown, trusted.
+        // Worst first: untrusted, stale, unknown, trusted. A host without a row is unknown.
         System.Linq.Expressions.Expression<Func<Host, int>> rank = h => db.Attestations
             .Where(a => a.HostId == h.Id)
-            .Select(a => a.Verdict == Verdict.Untrusted ? 0 : a.Verdict == Verdict.None || a.ForgetAt <= now ? 2 : a.VerifiedAt > now || a.ValidUntil <= now ? 1 : 3)
-            .DefaultIfEmpty(2)
-            .First();
+            .Select(a => (int?)(a.Verdict == Verdict.Untrusted ? 0 : a.Verdict == Verdict.None || a.ForgetAt <= now ? 2 : a.VerifiedAt > now || a.ValidUntil <= now ? 1 : 3))
+            .FirstOrDefault() ?? 2;
         return descending ? hosts.OrderByDescending(rank) : hosts.OrderBy(rank);
     }
 
