@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Portal.Core.Placement;
 
 /// <summary>Filters, then weighers: answers where a VM could run and why not elsewhere. Claims nothing.</summary>
@@ -26,48 +28,53 @@ public sealed class Placer(FleetView fleet, IEnumerable<IHostFilter> filters, IE
     /// <summary>The decision over given hosts: pure.</summary>
     public PlacementDecision Decide(PlacementRequest request, IReadOnlyList<HostCandidate> hosts, DateTimeOffset now)
     {
-        var eligible = new List<EligibleHost>();
-        var refused = new List<(HostCandidate Host, int Reasons)>();
+        var all = hosts.Count <= FullDetail;
+        var keep = all ? hosts.Count : NearestKept;
+        var (eligible, refused) = (new Nearest(keep), new Nearest(keep));
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var host in hosts)
         {
-            var reasons = 0;
-            foreach (var filter in filters)
-            {
-                if (filter.Refuse(request, host, now) is { } code)
-                {
-                    reasons++;
-                    counts[code] = counts.GetValueOrDefault(code) + 1;
-                }
-            }
-
+            var reasons = CountReasons(request, host, now, counts);
             if (reasons == 0)
             {
-                eligible.Add(new EligibleHost(host.Id, host.Name, Weigh(request, host, now)));
+                eligible.Offer(host, -Weigh(request, host, now));
             }
             else
             {
-                refused.Add((host, reasons));
+                // Where all are told, they are told by name.
+                refused.Offer(host, all ? 0 : reasons);
             }
         }
 
-        eligible.Sort(static (a, b) => b.Weight.CompareTo(a.Weight) is var order and not 0 ? order : string.CompareOrdinal(a.HostName, b.HostName));
-        var keep = hosts.Count <= FullDetail ? hosts.Count : NearestKept;
-        var told = refused.Count <= keep ? refused : [.. refused.OrderBy(r => r.Reasons).Take(keep)];
         return new PlacementDecision
         {
             Request = request,
             At = now,
             Considered = hosts.Count,
-            EligibleCount = eligible.Count,
-            Eligible = eligible.Count <= keep ? eligible : eligible.GetRange(0, keep),
-            Refused = [.. told.Select(r => Explain(request, r.Host, now))],
+            EligibleCount = eligible.Offered,
+            Eligible = [.. eligible.InOrder().Select(e => new EligibleHost(e.Host.Id, e.Host.Name, -e.Rank))],
+            Refused = [.. refused.InOrder().Select(r => Explain(request, r.Host, now))],
             Counts = [.. counts.OrderByDescending(c => c.Value).ThenBy(c => c.Key, StringComparer.Ordinal).Select(c => new ReasonCount(c.Key, Words(c.Key), c.Value))],
         };
     }
 
     /// <summary>A reason's code in words without figures.</summary>
     public string Words(string code) => filters.Select(f => f.Words(code)).FirstOrDefault(w => w is not null) ?? code;
+
+    private int CountReasons(PlacementRequest request, HostCandidate host, DateTimeOffset now, Dictionary<string, int> counts)
+    {
+        var reasons = 0;
+        foreach (var filter in filters)
+        {
+            if (filter.Refuse(request, host, now) is { } code)
+            {
+                reasons++;
+                CollectionsMarshal.GetValueRefOrAddDefault(counts, code, out _)++;
+            }
+        }
+
+        return reasons;
+    }
 
     private double Weigh(PlacementRequest request, HostCandidate host, DateTimeOffset now)
     {
@@ -92,5 +99,33 @@ public sealed class Placer(FleetView fleet, IEnumerable<IHostFilter> filters, IE
         }
 
         return new RefusedHost(host.Id, host.Name, reasons);
+    }
+
+    /// <summary>The nearest of many hosts by rank, then by name: a decision on thousands of hosts neither sorts them all nor holds a record of each.</summary>
+    /// <param name="most">How many to keep.</param>
+    private sealed class Nearest(int most)
+    {
+        private static readonly Comparer<(double Rank, string Name)> Order = Comparer<(double Rank, string Name)>.Create(
+            static (a, b) => a.Rank.CompareTo(b.Rank) is var order and not 0 ? order : string.CompareOrdinal(a.Name, b.Name));
+
+        // The furthest of those kept is at its head, ready to give way.
+        private readonly PriorityQueue<HostCandidate, (double Rank, string Name)> kept = new(Comparer<(double Rank, string Name)>.Create(static (a, b) => Order.Compare(b, a)));
+
+        public int Offered { get; private set; }
+
+        public void Offer(HostCandidate host, double rank)
+        {
+            if (Offered++ < most)
+            {
+                kept.Enqueue(host, (rank, host.Name));
+            }
+            else
+            {
+                kept.EnqueueDequeue(host, (rank, host.Name));
+            }
+        }
+
+        public IEnumerable<(HostCandidate Host, double Rank)> InOrder() =>
+            kept.UnorderedItems.OrderBy(k => k.Priority, Order).Select(k => (k.Element, k.Priority.Rank));
     }
 }
