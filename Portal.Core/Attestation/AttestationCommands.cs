@@ -100,11 +100,18 @@ public sealed class EnrolAttester(
 
         using (key)
         {
+            // Two hosts with one key are one TPM that answers for both.
+            var name = Convert.ToHexStringLower(key.Name.Span);
+            if (!channel.SharesKeys && await db.Attesters.AnyAsync(a => a.KeyName == name, ct))
+            {
+                return Refusal.Conflict("attester.key.taken", $"{host.Name} offers a key that is enrolled for another host.", "One TPM belongs to one host: find out which of the two answers for the other.");
+            }
+
             var attester = new Attester
             {
                 HostId = host.Id,
                 AttestationKey = identity.AttestationKey,
-                KeyName = Convert.ToHexStringLower(key.Name.Span),
+                KeyName = name,
                 KeyDescription = Describe(key),
                 EnrolledAt = time.GetUtcNow(),
                 EnrolledBy = caller.Person.Name,

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
 using Portal.Core.Storage;
@@ -14,7 +15,8 @@ namespace Portal.Core.Attestation;
 /// <param name="service">Who verifies.</param>
 /// <param name="policies">Policies of clusters.</param>
 /// <param name="writer">Commits results.</param>
-public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, ReportWriter writer) : IAttestNow
+/// <param name="log">For operators.</param>
+public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, ReportWriter writer, ILogger<AttestationDesk> log) : IAttestNow
 {
     /// <summary>Hosts asked at the same time in a round.</summary>
     public const int AtOnce = 64;
@@ -54,11 +56,27 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
             await Parallel.ForEachAsync(
                 subjects,
                 new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
-                async (subject, token) => await AttestAsync(subject, policy, AttestationPurpose.Round, null, token));
+                async (subject, token) => await AttestInRoundAsync(subject, policy, token));
         }
 
         return ids.Count;
     }
+
+    /// <summary>One host's trouble is its own: the round goes on with the others.</summary>
+    private async Task AttestInRoundAsync(Subject subject, AppraisalPolicy policy, CancellationToken ct)
+    {
+        try
+        {
+            await AttestAsync(subject, policy, AttestationPurpose.Round, null, ct);
+        }
+        catch (Exception fault) when (!ct.IsCancellationRequested)
+        {
+            HostLeftOut(log, subject.Host.Id, fault);
+        }
+    }
+
+    [LoggerMessage(402, LogLevel.Error, "Host {Host} could not be attested in this round; the next one tries again")]
+    private static partial void HostLeftOut(ILogger log, Guid host, Exception fault);
 
     private async Task AttestAsync(Subject subject, AppraisalPolicy policy, AttestationPurpose purpose, Guid? operationId, CancellationToken ct)
     {
@@ -92,13 +110,19 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
             for (var tries = 1; ; tries++)
             {
                 var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
-                if (await writer.CommitAsync(report) || tries == MostTries || await policies.OfAsync(subject.ClusterId, CancellationToken.None) is not { } current)
+                if (await writer.CommitAsync(report) || tries == MostTries)
                 {
                     break;
                 }
 
-                // The policy changed while the host was asked: once more, under the one in force.
-                policy = current;
+                // The policy changed while the host was asked, or the host moved: once more, under the policy in force where it is now.
+                if (await SubjectsAsync(null, [subject.Host.Id], CancellationToken.None) is not [var again]
+                    || await policies.OfAsync(again.ClusterId, CancellationToken.None) is not { } current)
+                {
+                    break;
+                }
+
+                (question, policy) = (question with { Previous = again.Previous }, current);
             }
 
             attempt.Complete(null);

@@ -38,7 +38,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             }
 
             // What was appraised under a policy that is no more says nothing; what failed its own checks is untrusted under any.
-            if (report.Appraisal is not null && report.PolicyRevision != host.PolicyRevision)
+            if (report.Appraisal is not null && (report.PolicyRevision, report.ClusterId) != (host.PolicyRevision, host.ClusterId))
             {
                 outdated.Add(report.HostId);
                 continue;
@@ -183,7 +183,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         private ILookup<Guid, BaselineMatch> matches = Array.Empty<BaselineMatch>().ToLookup(m => m.HostId);
         private PortalDbContext? db;
 
-        public Dictionary<Guid, (string Name, long PolicyRevision)> Hosts { get; private set; } = [];
+        public Dictionary<Guid, (string Name, Guid ClusterId, long PolicyRevision)> Hosts { get; private set; } = [];
 
         public IEnumerable<HostAttestation> Rows => rows.Values;
 
@@ -193,8 +193,8 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             var wanted = reports.Select(r => r.Evidence?.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
             var batch = new Batch { db = db };
             batch.Hosts = await db.Hosts.Where(h => ids.Contains(h.Id))
-                .Join(db.Clusters, h => h.ClusterId, c => c.Id, (h, c) => new { h.Id, h.Name, c.PolicyRevision })
-                .ToDictionaryAsync(h => h.Id, h => (h.Name, h.PolicyRevision), ct);
+                .Join(db.Clusters, h => h.ClusterId, c => c.Id, (h, c) => new { h.Id, h.Name, h.ClusterId, c.PolicyRevision })
+                .ToDictionaryAsync(h => h.Id, h => (h.Name, h.ClusterId, h.PolicyRevision), ct);
             foreach (var row in await db.Attestations.Where(a => ids.Contains(a.HostId)).ToListAsync(ct))
             {
                 batch.rows[row.HostId] = row;

@@ -19,6 +19,12 @@ public sealed record AttestationReport(
     TimeSpan Lifetime,
     TimeSpan ForgetAfter)
 {
+    /// <summary>The cluster whose policy it was appraised under.</summary>
+    public required Guid ClusterId { get; init; }
+
+    /// <summary>For stored evidence appraised again: its digest. The report says nothing of a host whose latest evidence is another by then.</summary>
+    public string? OfEvidence { get; init; }
+
     /// <summary>What the appraisal concluded; null when nothing could be appraised.</summary>
     public Appraisal? Appraisal { get; init; }
 

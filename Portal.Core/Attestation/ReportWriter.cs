@@ -57,6 +57,14 @@ public sealed partial class ReportWriter(AttestationLedger ledger, ILogger<Repor
             var outdated = await ledger.ApplyAsync(batch.ConvertAll(w => w.Report), null, ct);
             batch.ForEach(w => w.Committed.TrySetResult(!outdated.Contains(w.Report.HostId)));
         }
+        catch (Exception) when (batch.Count > 1 && !ct.IsCancellationRequested)
+        {
+            // One report may be what the database refuses; the others are not to pay for it.
+            foreach (var waiting in batch)
+            {
+                await CommitAsync([waiting], ct);
+            }
+        }
         catch (Exception fault)
         {
             // A lost batch gives no trust: the rows stay as they were and run out; the next round asks again.

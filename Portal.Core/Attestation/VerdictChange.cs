@@ -24,6 +24,12 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         var known = new Known(row.Verdict, row.Findings, row.MeasurementDigest, row.ResetCount, row.Outcome);
         if (cause is { } why)
         {
+            if (report.OfEvidence != row.EvidenceDigest)
+            {
+                // Newer evidence came meanwhile; the row keeps its policy revision, so that it is looked at again.
+                return Ignored;
+            }
+
             Reappraised(row, report, why, now);
         }
         else if (IsOlder(row, report, now))

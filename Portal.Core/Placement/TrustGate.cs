@@ -37,6 +37,9 @@ public sealed class TrustGate(
     /// <summary>How many hosts that only lack fresh evidence are asked again when nobody else will do.</summary>
     public const int SecondChances = 8;
 
+    /// <summary>How long after its admission a VM may start on the evidence it was admitted with, where the cluster allows none older than zero.</summary>
+    public static readonly TimeSpan AdmissionToStart = TimeSpan.FromSeconds(30);
+
     /// <summary>Finds a host for a VM and claims it: sets the VM's target host, or on a start where it is already placed, confirms that one.</summary>
     /// <param name="request">The question; <see cref="PlacementRequest.VirtualMachineId"/> must be set.</param>
     /// <param name="vmName">The VM's name, for sentences.</param>
@@ -68,11 +71,32 @@ public sealed class TrustGate(
         return await RefuseAsync(entry, decision, late, ct);
     }
 
-    /// <summary>Whether a VM that requires trust may go on running on a host: false once the host's verdict is no longer Trusted.</summary>
+    /// <summary>
+    /// Whether a VM may start or arrive on a host it was admitted to, now: long after a crash, or under another policy, an admission
+    /// is worth nothing. Asks the host again if its evidence is too old. The reason why not, or null.
+    /// </summary>
+    /// <param name="vm">The VM.</param>
+    /// <param name="hostId">The host it was admitted to.</param>
+    /// <param name="operationId">The operation; bound into the nonce if the host is asked again.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<HostReason?> WhyNotNowAsync(VirtualMachine vm, Guid hostId, Guid operationId, CancellationToken ct)
+    {
+        if (vm.TrustLevel == TrustLevel.Any)
+        {
+            return null;
+        }
+
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == vm.ClusterId, ct);
+        return await FreshenAsync(db, cluster, hostId, operationId, () => OldestAtStart(cluster), ct);
+    }
+
+    /// <summary>Whether a VM that requires trust may go on running on a host: false once the host is not trusted and fresh any more.</summary>
     public async Task<bool> StillTrustedAsync(Guid hostId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        return await db.Attestations.AnyAsync(a => a.HostId == hostId && a.Verdict == Verdict.Trusted, ct);
+        var now = time.GetUtcNow();
+        return await db.Attestations.AnyAsync(a => a.HostId == hostId && a.Verdict == Verdict.Trusted && a.VerifiedAt <= now && a.ValidUntil > now, ct);
     }
 
     private static bool OnlyLacksEvidence(RefusedHost host) => host.Reasons.All(r => TrustFilter.IsCurable(r.Code));
@@ -81,7 +105,7 @@ public sealed class TrustGate(
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == entry.Request.ClusterId, ct);
-        if (entry.Request.TrustLevel == TrustLevel.Trusted && await FreshenAsync(db, cluster, entry, host, ct) is { } why)
+        if (entry.Request.TrustLevel == TrustLevel.Trusted && await FreshenAsync(db, cluster, host.HostId, entry.OperationId, () => Oldest(cluster, entry), ct) is { } why)
         {
             late.Add(new RefusedHost(host.HostId, host.HostName, [why]));
             return null;
@@ -104,23 +128,30 @@ public sealed class TrustGate(
     }
 
     /// <summary>Makes sure the evidence is young enough, asking the host if it is not. The reason if that did not help.</summary>
-    private async Task<HostReason?> FreshenAsync(PortalDbContext db, Cluster cluster, GateEntry entry, EligibleHost host, CancellationToken ct)
+    private async Task<HostReason?> FreshenAsync(PortalDbContext db, Cluster cluster, Guid hostId, Guid operationId, Func<DateTimeOffset> oldest, CancellationToken ct)
     {
-        var row = await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == host.HostId, ct);
-        if (IsGood(row, cluster, entry))
+        var row = await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId, ct);
+        if (IsGood(row, cluster, oldest()))
         {
             return null;
         }
 
-        row = await attest.AttestAsync(host.HostId, AttestationPurpose.Gate, entry.OperationId, ct);
-        return IsGood(row, cluster, entry) ? null : TrustFilter.Reason(row, cluster.PolicyRevision, time.GetUtcNow());
+        row = await attest.AttestAsync(hostId, AttestationPurpose.Gate, operationId, ct);
+        return IsGood(row, cluster, oldest()) ? null : TrustFilter.Reason(row, cluster.PolicyRevision, time.GetUtcNow());
     }
 
-    private bool IsGood(HostAttestation? row, Cluster cluster, GateEntry entry) =>
+    private bool IsGood(HostAttestation? row, Cluster cluster, DateTimeOffset oldest) =>
         row is { Verdict: Verdict.Trusted }
         && row.FreshnessAt(time.GetUtcNow()) == Freshness.Fresh
         && row.PolicyRevision == cluster.PolicyRevision
-        && row.VerifiedAt >= Oldest(cluster, entry);
+        && row.VerifiedAt >= oldest;
+
+    /// <summary>Between admission and start, evidence the gate itself just asked for counts even where each start asks anew.</summary>
+    private DateTimeOffset OldestAtStart(Cluster cluster)
+    {
+        var maxAge = cluster.Policy.MaxAgeAtStart;
+        return ToMicroseconds(time.GetUtcNow() - (maxAge < AdmissionToStart ? AdmissionToStart : maxAge));
+    }
 
     /// <summary>With a maximal age of zero only evidence asked for since the gate was entered counts.</summary>
     private DateTimeOffset Oldest(Cluster cluster, GateEntry entry)

@@ -44,7 +44,7 @@ public static class VirtualizationRegistration
             VirtualMachineOperations.Start,
             p.Mark(VirtualMachineStatus.Starting),
             new AdmitStep(p.Gate, p.Store, PlacementPurpose.Start),
-            new MoveStep(p.Hypervisors, p.Store),
+            new MoveStep(p.Hypervisors, p.Store, p.Gate),
             new BootStep(p.Hypervisors, p.Store, p.Gate),
             p.Finish(VirtualMachineStatus.Up, "vm.started", w => $"Virtual machine '{w.Name}' was started on {w.HostName}.")),
         p => Kind(
@@ -61,7 +61,7 @@ public static class VirtualizationRegistration
             VirtualMachineOperations.Migrate,
             p.Mark(VirtualMachineStatus.Migrating),
             new AdmitStep(p.Gate, p.Store, PlacementPurpose.Migrate),
-            new MoveStep(p.Hypervisors, p.Store),
+            new MoveStep(p.Hypervisors, p.Store, p.Gate),
             new LetGoStep(p.Store, "vm.migrated", w => $"Virtual machine '{w.Name}' was moved to {w.HostName}.")),
         p => Kind(
             VirtualMachineOperations.Edit,

@@ -53,7 +53,7 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
     /// <inheritdoc/>
     public AttestationReport Reappraise(EvidenceRecord stored, byte[]? eventLog, AppraisalPolicy policy)
     {
-        var report = new AttestationReport(stored.HostId, AttestationPurpose.Reappraisal, stored.IssuedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter);
+        var report = new AttestationReport(stored.HostId, AttestationPurpose.Reappraisal, stored.IssuedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter) { ClusterId = policy.Set.ClusterId, OfEvidence = stored.Digest };
         var (key, unacceptable) = KeyOf(stored.HostId, stored.AttestationKey);
         if (key is null)
         {
@@ -101,6 +101,7 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
 
         return new AttestationReport(subject.Host.Id, subject.Purpose, asked.IssuedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter)
         {
+            ClusterId = policy.Set.ClusterId,
             Appraisal = Appraiser.Appraise(valid!, policy.Set),
             Checked = valid,
             Evidence = stored,
@@ -123,10 +124,10 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
     }
 
     private AttestationReport Trouble(AttestationSubject subject, AppraisalPolicy policy, CheckOutcome outcome, Finding trouble, DateTimeOffset? issuedAt = null) =>
-        new(subject.Host.Id, subject.Purpose, issuedAt ?? time.GetUtcNow(), outcome, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter) { Trouble = trouble };
+        new(subject.Host.Id, subject.Purpose, issuedAt ?? time.GetUtcNow(), outcome, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter) { ClusterId = policy.Set.ClusterId, Trouble = trouble };
 
     private static AttestationReport Failed(AttestationSubject subject, AppraisalPolicy policy, Finding failure, DateTimeOffset issuedAt) =>
-        new(subject.Host.Id, subject.Purpose, issuedAt, CheckOutcome.ProtocolError, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter) { Failure = failure };
+        new(subject.Host.Id, subject.Purpose, issuedAt, CheckOutcome.ProtocolError, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter) { ClusterId = policy.Set.ClusterId, Failure = failure };
 
     private static Finding Silent(string sentence) =>
         new(FindingCode.AgentSilent, $"The host's agent did not answer: {sentence}", "Check that the host is up, its agent runs and the network lets us reach it.") { Short = "agent silent" };

@@ -25,6 +25,9 @@ public sealed class SimulatedAttesterChannel : IAttesterChannel
     public SimulatedAttesterChannel(SimulationState state, BootImages images, TimeProvider time) =>
         (this.state, this.images, this.time, keys) = (state, images, time, new SimulatedKeys(state));
 
+    /// <inheritdoc/>
+    public bool SharesKeys => state.HostCount > SimulatedKeys.Size;
+
     /// <summary>How long <see cref="Fault.Slow"/> takes to answer.</summary>
     public static TimeSpan SlowAnswer { get; } = TimeSpan.FromMinutes(1);
 

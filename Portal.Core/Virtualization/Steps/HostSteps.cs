@@ -26,6 +26,12 @@ internal abstract class HostStep(Hypervisors hypervisors, VmStore store) : Opera
     protected async Task<(IHypervisor Hypervisor, HostEndpoint Host)?> WhereAsync(Guid? hostId, CancellationToken ct) =>
         hostId is { } id && await hypervisors.EndpointAsync(id, ct) is { } host ? (hypervisors.Of(host), host) : null;
 
+    /// <summary>The host it was admitted to does not qualify any more.</summary>
+    protected static Refusal NotNow(VmWork work, HostEndpoint host, HostReason why) => Refusal.Conflict(
+        "trust.lost",
+        $"'{work.Name}' was admitted to {host.Name}, which does not qualify any more. {why.Sentence}",
+        "Try again: it goes to another trusted host if there is one.");
+
     protected static Refusal NoHost(VmWork work) =>
         Refusal.Conflict("vm.no_host", $"'{work.Name}' has no host.", "Look at its activity; start it to have it placed.");
 }
@@ -76,7 +82,7 @@ internal sealed class DefineStep(Hypervisors hypervisors, VmStore store) : HostS
 }
 
 /// <summary>Moves the VM to the host the gate claimed, if that is another one.</summary>
-internal sealed class MoveStep(Hypervisors hypervisors, VmStore store) : HostStep(hypervisors, store)
+internal sealed class MoveStep(Hypervisors hypervisors, VmStore store, TrustGate gate) : HostStep(hypervisors, store)
 {
     public override string Title => "Move it to the host";
 
@@ -97,6 +103,16 @@ internal sealed class MoveStep(Hypervisors hypervisors, VmStore store) : HostSte
         if (await WhereAsync(work.SourceHostId, ct) is not var (hypervisor, source) || await WhereAsync(work.HostId, ct) is not var (_, target))
         {
             return NoHost(work);
+        }
+
+        if (await Store.FindAsync(work.VirtualMachineId, ct) is not { } vm)
+        {
+            return NoHost(work);
+        }
+
+        if (await gate.WhyNotNowAsync(vm, target.Id, context.Operation.Id, ct) is { } why)
+        {
+            return NotNow(work, target, why);
         }
 
         var answer = await hypervisor.MigrateAsync(source, target, work.VirtualMachineId, ct);
@@ -158,9 +174,9 @@ internal sealed class BootStep(Hypervisors hypervisors, VmStore store, TrustGate
             return NoHost(work);
         }
 
-        if (!await MayRunAsync(vm, ct))
+        if (await gate.WhyNotNowAsync(vm, host.Id, context.Operation.Id, ct) is { } why)
         {
-            return TrustLost(work, host);
+            return NotNow(work, host, why);
         }
 
         var answer = await hypervisor.StartAsync(host, work.VirtualMachineId, ct);
