@@ -73,7 +73,8 @@ public static class Appraiser
         }
 
         var verdict = findings.Count == 0 ? Verdict.Trusted : Verdict.Untrusted;
-        return new Appraisal(verdict, [.. findings, .. evidence.Notes], matched);
+        var notes = evidence.Notes.Where(note => !findings.Exists(f => f.Code == FindingCode.LogDoesNotReplay && f.Pcr == note.Pcr));
+        return new Appraisal(verdict, [.. findings, .. notes], matched);
     }
 
     /// <summary>The single kinds of a set.</summary>
@@ -103,7 +104,10 @@ public static class Appraiser
                 return false;
             }
 
-            var matches = pcr.Reference.IsByEvent ? events is not null && pcr.MatchesEvents(events.Of(pcr.Reference.Pcr)) : pcr.MatchesValue(value);
+            // Events count only where they lead to the quoted value: what a log leaves out of any other PCR is anybody's guess.
+            var matches = pcr.Reference.IsByEvent
+                ? events is not null && evidence.Explains(pcr.Reference.Pcr) && pcr.MatchesEvents(events.Of(pcr.Reference.Pcr))
+                : pcr.MatchesValue(value);
             if (!matches)
             {
                 return false;
@@ -127,7 +131,8 @@ public static class Appraiser
     {
         var best = inScope
             .Select(r => (Revision: r, Differences: Explain(r, evidence, events, kind)))
-            .OrderBy(c => c.Differences.Count)
+            .OrderBy(c => CompiledBaseline.Of(c.Revision).Bank != evidence.Bank.Algorithm)
+            .ThenBy(c => c.Differences.Count)
             .ThenByDescending(c => c.Differences.Count == 0 ? 0 : c.Differences[0].Event ?? 0)
             .ThenByDescending(c => c.Revision.Number)
             .First();
@@ -146,6 +151,7 @@ public static class Appraiser
         foreach (var pcr in baseline.Pcrs)
         {
             var finding = !evidence.Bank.TryGet(pcr.Reference.Pcr, out var value) ? Difference.PcrMissing(pcr, title)
+                : pcr.Reference.IsByEvent && events is not null && !evidence.Explains(pcr.Reference.Pcr) ? Difference.NotExplained(pcr, value, title)
                 : pcr.Reference.IsByEvent ? Difference.InEvents(pcr, events, evidence.Bank.Algorithm, title)
                 : pcr.MatchesValue(value) ? null
                 : Difference.InValue(pcr, value, title);

@@ -106,7 +106,7 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
     {
         try
         {
-            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous);
+            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous) { Bank = (ushort?)subject.Bank };
             for (var tries = 1; ; tries++)
             {
                 var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
@@ -147,11 +147,15 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
             from attester in keys.DefaultIfEmpty()
             join previous in db.Attestations.AsNoTracking() on host.Id equals previous.HostId into results
             from previous in results.DefaultIfEmpty()
-            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address), host.ClusterId, attester == null ? null : attester.AttestationKey, previous);
+            let bank = db.Evidence
+                .Where(e => e.Id == host.Id && (e.Failure == null || (e.Failure != FindingCode.SelectionIncomplete && e.Failure != FindingCode.BankUnmeasured)))
+                .Select(e => (int?)e.Bank)
+                .FirstOrDefault()
+            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address), host.ClusterId, attester == null ? null : attester.AttestationKey, previous, bank);
         return await rows.ToListAsync(ct);
     }
 
-    private sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous);
+    private sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous, int? Bank);
 
     /// <summary>One attempt and who waits for it.</summary>
     private sealed class Attempt

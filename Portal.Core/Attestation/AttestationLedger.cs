@@ -61,6 +61,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         }
 
         await db.SaveChangesAsync(ct);
+        await batch.ForgetLogsAsync(db, ct);
         var marked = await MarkAsync(db, batch, lost, regained, now, ct);
         await transaction.CommitAsync(ct);
         Publish(batch, lost.Count + regained.Count > 0, marked);
@@ -180,6 +181,8 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         private readonly Dictionary<Guid, HostAttestation> rows = [];
         private readonly HashSet<Guid> withEvidence = [];
         private readonly HashSet<string> logs = new(StringComparer.Ordinal);
+        private readonly HashSet<string> replaced = new(StringComparer.Ordinal);
+        private Dictionary<Guid, string?> former = [];
         private ILookup<Guid, BaselineMatch> matches = Array.Empty<BaselineMatch>().ToLookup(m => m.HostId);
         private PortalDbContext? db;
 
@@ -205,6 +208,10 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             }
 
             batch.logs.UnionWith(await db.EventLogs.Where(l => wanted.Contains(l.Digest)).Select(l => l.Digest).ToListAsync(ct));
+            var answered = reports.Where(r => r.Evidence is not null).Select(r => r.HostId).ToList();
+            batch.former = answered.Count == 0
+                ? []
+                : await db.Evidence.Where(e => answered.Contains(e.Id)).Select(e => new { e.Id, e.EventLogDigest }).ToDictionaryAsync(e => e.Id, e => e.EventLogDigest, ct);
             batch.matches = (await db.BaselineMatches.Where(m => ids.Contains(m.HostId)).ToListAsync(ct)).ToLookup(m => m.HostId);
             return batch;
         }
@@ -223,7 +230,25 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         public void Store(PortalDbContext db, EvidenceRecord evidence, byte[]? log)
         {
             StoreLog(db, evidence, log);
+            if (former.GetValueOrDefault(evidence.HostId) is { } digest && !string.Equals(digest, evidence.EventLogDigest, StringComparison.Ordinal))
+            {
+                replaced.Add(digest);
+            }
+
             db.Entry(evidence).State = withEvidence.Add(evidence.HostId) ? EntityState.Added : EntityState.Modified;
+        }
+
+        /// <summary>Deletes the logs that evidence just overwritten referred to and none refers to any more.</summary>
+        public async Task ForgetLogsAsync(PortalDbContext db, CancellationToken ct)
+        {
+            if (replaced.Count == 0)
+            {
+                return;
+            }
+
+            var inUse = await db.Evidence.Where(e => e.EventLogDigest != null && replaced.Contains(e.EventLogDigest)).Select(e => e.EventLogDigest!).Distinct().ToListAsync(ct);
+            replaced.ExceptWith(inUse);
+            await db.EventLogs.Where(l => replaced.Contains(l.Digest)).ExecuteDeleteAsync(ct);
         }
 
         public Guid KeepCopy(PortalDbContext db, EvidenceRecord evidence)

@@ -56,12 +56,30 @@ public sealed record AppraisalPolicy(Baselines.ApprovedSet Set, TimeSpan Lifetim
     /// <summary>PCRs that are always asked for: what firmware, boot loader and kernel measure.</summary>
     private static readonly int[] Always = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14];
 
-    /// <summary>TPM algorithm id of the bank: the baselines', SHA-256 when there is none.</summary>
-    public ushort Bank => Set.Revisions.Count > 0 ? Set.Revisions[0].Content.Bank : (ushort)Tpm.TpmAlgorithm.Sha256;
+    private readonly ushort[] banks = MostCovering(Set);
+
+    /// <summary>TPM algorithm id of the bank a host is asked for first: SHA-256 where that will do.</summary>
+    public ushort Bank => banks[0];
 
     /// <summary>PCRs to ask for.</summary>
     public IReadOnlyList<int> Pcrs { get; } = [.. Always.Union(Set.Revisions.SelectMany(r => r.Content.Pcrs.Select(p => p.Pcr))).Order()];
 
-    /// <summary>PCRs that some baseline appraises event by event.</summary>
-    public uint ByEvent { get; } = Set.Revisions.Aggregate(0u, (mask, r) => mask | CompiledBaseline.Of(r).ByEvent);
+    /// <summary>
+    /// The bank to ask a host for: that of its last evidence as long as no other has approved baselines of more of the required kinds.
+    /// So a baseline of another bank, approved or retired, never makes hosts answer in a bank they do not match in.
+    /// </summary>
+    /// <param name="last">The bank the host answered in last; null when it has not.</param>
+    public ushort BankFor(ushort? last) => last is { } bank && banks.Contains(bank) ? bank : Bank;
+
+    /// <summary>The banks in which approved baselines cover most of the required kinds, SHA-256 first; a verdict needs all kinds in one bank.</summary>
+    private static ushort[] MostCovering(Baselines.ApprovedSet set)
+    {
+        const ushort Sha256 = (ushort)Tpm.TpmAlgorithm.Sha256;
+        return set.Revisions
+            .Where(r => set.RequiredKinds.HasFlag(r.Kind))
+            .GroupBy(r => r.Content.Bank, r => r.Kind)
+            .GroupBy(g => g.Distinct().Count(), g => g.Key)
+            .MaxBy(g => g.Key)
+            ?.OrderBy(bank => bank != Sha256).ThenBy(bank => bank).ToArray() ?? [Sha256];
+    }
 }

@@ -37,6 +37,16 @@ internal static class Difference
         };
     }
 
+    /// <summary>The log does not lead to the quoted value of a PCR whose events the baseline names.</summary>
+    public static Finding NotExplained(CompiledPcr pcr, ReadOnlySpan<byte> value, string baseline) => new(
+        FindingCode.LogDoesNotReplay,
+        $"The event log does not add up to the quoted PCR {pcr.Reference.Pcr}, whose events baseline {baseline} looks at: it leaves something out, or the PCR was extended after the log ended.",
+        "Find out what extends this PCR and does not log it; compare the host with one of the same kind.")
+    {
+        Measured = Convert.ToHexStringLower(value),
+        Short = $"event log does not match PCR {pcr.Reference.Pcr}",
+    };
+
     /// <summary>The first event of a PCR that is not as approved; null when all are.</summary>
     public static Finding? InEvents(CompiledPcr pcr, MeasuredEvents? events, TpmAlgorithm bank, string baseline)
     {

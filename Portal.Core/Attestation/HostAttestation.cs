@@ -192,7 +192,7 @@ public sealed class EvidenceRecord
     /// <summary>PCR values as JSON: index to hexadecimal.</summary>
     public required string Pcrs { get; set; }
 
-    /// <summary>SHA-256 of the event log, hexadecimal: key of <see cref="EventLogRecord"/>; null if none was sent.</summary>
+    /// <summary>SHA-256 of the event log, hexadecimal: key of <see cref="EventLogRecord"/>, which is absent where the log was too long or none at all; null if none was sent.</summary>
     public string? EventLogDigest { get; set; }
 
     /// <summary>SHA-256 over all of the above that the host sent, hexadecimal.</summary>

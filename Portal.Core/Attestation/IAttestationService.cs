@@ -8,7 +8,11 @@ namespace Portal.Core.Attestation;
 /// <param name="Purpose">Why.</param>
 /// <param name="Operations">Operations the evidence is for; bound into the nonce.</param>
 /// <param name="Previous">The current row, to compare boots and clocks; null before the first.</param>
-public sealed record AttestationSubject(HostEndpoint Host, byte[]? AttestationKey, AttestationPurpose Purpose, IReadOnlyList<Guid> Operations, HostAttestation? Previous);
+public sealed record AttestationSubject(HostEndpoint Host, byte[]? AttestationKey, AttestationPurpose Purpose, IReadOnlyList<Guid> Operations, HostAttestation? Previous)
+{
+    /// <summary>TPM algorithm id of the PCR bank the host answered in last; null before the first, and when that bank was what was wrong.</summary>
+    public ushort? Bank { get; init; }
+}
 
 /// <summary>The port to whoever verifies hosts: the built-in verifier, or a client of an outside attestation server.</summary>
 public interface IAttestationService

@@ -86,7 +86,7 @@ public sealed class FleetAppraisalTests : IDisposable
     {
         using var key = AttestationKey.Accept(await world.KeyAsync(name)).Value;
         var evidence = await world.QuoteAsync(name, pcrs: Pcrs);
-        var (passed, failure) = EvidenceCheck.Check(key, evidence, SimulatedWorld.Nonce, new QuoteRequest(SimulatedWorld.Nonce, 0x000B, Pcrs, WithEventLog: true), uint.MaxValue);
+        var (passed, failure) = EvidenceCheck.Check(key, evidence, SimulatedWorld.Nonce, new QuoteRequest(SimulatedWorld.Nonce, 0x000B, Pcrs, WithEventLog: true));
         Assert.True(failure is null, failure?.Sentence);
         return Appraiser.Appraise(passed!, Approved());
     }

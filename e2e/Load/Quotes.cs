@@ -136,7 +136,7 @@ internal static class Quotes
 
         private void Appraise(Evidence given)
         {
-            var (valid, failure) = EvidenceCheck.Check(key, given, Nonce, request, policy.ByEvent);
+            var (valid, failure) = EvidenceCheck.Check(key, given, Nonce, request);
             if (valid is null || Appraiser.Appraise(valid, policy.Set).Verdict != Verdict.Trusted)
             {
                 throw new InvalidOperationException($"A good host was found untrusted: {failure}");

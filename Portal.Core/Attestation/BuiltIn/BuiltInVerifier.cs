@@ -39,7 +39,7 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
         var issuedAt = time.GetUtcNow();
         var operations = nonceIssued();
         var nonce = Nonce.Mint(subject.Host.Id, subject.Purpose, operations);
-        var request = new QuoteRequest(nonce.Text, policy.Bank, policy.Pcrs, WithEventLog: true);
+        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), policy.Pcrs, WithEventLog: true);
         return await AskAsync(channel, subject, request, ct) switch
         {
             ChannelAnswer.Answered(var evidence) => Judge(subject, policy, key, evidence, new Asked(nonce, request, operations, issuedAt)),
@@ -63,7 +63,7 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
         // The bank and PCRs are those of then: a new policy may look at fewer or other ones, and what is lacking is a mismatch.
         var evidence = EvidenceCodec.Read(stored, eventLog);
         var request = new QuoteRequest(stored.Nonce, (ushort)stored.Bank, [.. evidence.Pcrs.Keys.Order()], eventLog is not null);
-        var (valid, failure) = EvidenceCheck.Check(key, evidence, stored.Nonce, request, policy.ByEvent);
+        var (valid, failure) = EvidenceCheck.Check(key, evidence, stored.Nonce, request);
         return valid is null
             ? report with { Outcome = CheckOutcome.ProtocolError, Failure = failure }
             : report with { Appraisal = Appraiser.Appraise(valid, policy.Set), Checked = valid };
@@ -91,12 +91,12 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
     private AttestationReport Judge(AttestationSubject subject, AppraisalPolicy policy, AttestationKey key, Evidence evidence, Asked asked)
     {
         var stored = EvidenceCodec.Write(subject, evidence, asked.Nonce, asked.Operations, asked.IssuedAt);
-        var (valid, failure) = EvidenceCheck.Check(key, evidence, asked.Nonce.Text, asked.Request, policy.ByEvent);
+        var (valid, failure) = EvidenceCheck.Check(key, evidence, asked.Nonce.Text, asked.Request);
         failure ??= ClockWentBack(subject.Previous, valid!);
         if (failure is not null)
         {
             stored.Failure = failure.Code;
-            return Failed(subject, policy, failure, asked.IssuedAt) with { Evidence = stored, EventLog = evidence.EventLog };
+            return Failed(subject, policy, failure, asked.IssuedAt) with { Evidence = stored, EventLog = EvidenceCheck.IsReadable(evidence.EventLog) ? evidence.EventLog : null };
         }
 
         return new AttestationReport(subject.Host.Id, subject.Purpose, asked.IssuedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter)

@@ -7,12 +7,20 @@ namespace Portal.Core.Attestation.BuiltIn;
 /// <param name="Quote">The quote.</param>
 /// <param name="Bank">The PCR values of the requested bank.</param>
 /// <param name="Log">The event log, if one was sent.</param>
+/// <param name="Explained">Mask of the quoted PCRs whose values the log leads to; of the others its events say nothing.</param>
 /// <param name="Notes">Remarks that take no trust.</param>
-public sealed record CheckedEvidence(TpmsAttest Quote, PcrBank Bank, EventLog? Log, IReadOnlyList<Finding> Notes);
+public sealed record CheckedEvidence(TpmsAttest Quote, PcrBank Bank, EventLog? Log, uint Explained, IReadOnlyList<Finding> Notes)
+{
+    /// <summary>Whether the log leads to the quoted value of a PCR.</summary>
+    public bool Explains(int pcr) => (Explained >> pcr & 1) != 0;
+}
 
 /// <summary>Checks evidence before it is appraised. Pure. An answer that fails here is untrusted at once.</summary>
 public static class EvidenceCheck
 {
+    /// <summary>The longest event log that is accepted and stored. Real ones have some tens of KiB, a few several hundred.</summary>
+    public const int LongestLog = 1 << 20;
+
     /// <summary>PCRs 0 to 7 belong to the firmware: a log that was sent must explain them.</summary>
     private const int FirmwarePcrs = 8;
 
@@ -21,8 +29,7 @@ public static class EvidenceCheck
     /// <param name="evidence">What came.</param>
     /// <param name="nonce">The nonce of this request.</param>
     /// <param name="request">What was asked for.</param>
-    /// <param name="byEvent">Mask of further PCRs that baselines appraise event by event: the log must explain those too.</param>
-    public static (CheckedEvidence? Evidence, Finding? Failure) Check(AttestationKey key, Evidence evidence, string nonce, QuoteRequest request, uint byEvent)
+    public static (CheckedEvidence? Evidence, Finding? Failure) Check(AttestationKey key, Evidence evidence, string nonce, QuoteRequest request)
     {
         var bank = (TpmAlgorithm)request.Bank;
         Span<byte> expected = stackalloc byte[64];
@@ -46,41 +53,54 @@ public static class EvidenceCheck
 
         if (evidence.EventLog is not { Length: > 0 } bytes)
         {
-            return (new CheckedEvidence(quote.Attest, values, null, notes), null);
+            return (new CheckedEvidence(quote.Attest, values, null, 0, notes), null);
         }
 
-        return CheckLog(bytes, bank, values, byEvent, notes) is var (log, failure) && failure is null
-            ? (new CheckedEvidence(quote.Attest, values, log, notes), null)
+        return CheckLog(bytes, bank, values, notes) is var (log, explained, failure) && failure is null
+            ? (new CheckedEvidence(quote.Attest, values, log, explained, notes), null)
             : (null, failure);
     }
 
-    private static (EventLog? Log, Finding? Failure) CheckLog(byte[] bytes, TpmAlgorithm bank, PcrBank values, uint byEvent, List<Finding> notes)
+    /// <summary>Whether a log is one to keep though its evidence failed: somebody could read it.</summary>
+    internal static bool IsReadable(byte[]? log) => log is { Length: <= LongestLog } && EventLog.Parse(log).TryGet(out _, out _);
+
+    private static (EventLog? Log, uint Explained, Finding? Failure) CheckLog(byte[] bytes, TpmAlgorithm bank, PcrBank values, List<Finding> notes)
     {
+        if (bytes.Length > LongestLog)
+        {
+            return (null, 0, Failures.Of(
+                FindingCode.LogMalformed,
+                $"The event log has {bytes.Length:N0} bytes; more than {LongestLog >> 20} MiB is neither read nor stored.",
+                "Check the attestation agent on the host: a boot log of that size was padded or is no boot log."));
+        }
+
         if (!EventLog.Parse(bytes).TryGet(out var log, out var refusal))
         {
-            return (null, Failures.Of(FindingCode.LogMalformed, refusal.Message, refusal.Remedy));
+            return (null, 0, Failures.Of(FindingCode.LogMalformed, refusal.Message, refusal.Remedy));
         }
 
         if (log.CheckMeasured(bank) is { } unmeasured)
         {
-            return (null, Failures.Of(FindingCode.BankUnmeasured, unmeasured.Message, unmeasured.Remedy));
+            return (null, 0, Failures.Of(FindingCode.BankUnmeasured, unmeasured.Message, unmeasured.Remedy));
         }
 
         if (!log.Replay(bank).TryGet(out var replayed, out refusal))
         {
-            return (null, Failures.Of(FindingCode.LogMalformed, refusal.Message, refusal.Remedy));
+            return (null, 0, Failures.Of(FindingCode.LogMalformed, refusal.Message, refusal.Remedy));
         }
 
-        foreach (var pcr in replayed.Pcrs)
+        var explained = 0u;
+        foreach (var pcr in values.Pcrs)
         {
-            if (!values.TryGet(pcr, out var quoted) || (replayed.TryGet(pcr, out var explained) && quoted.SequenceEqual(explained)))
+            values.TryGet(pcr, out var quoted);
+            var isTouched = replayed.TryGet(pcr, out var value);
+            if (isTouched ? quoted.SequenceEqual(value) : IsAsReset(pcr, quoted))
             {
-                continue;
+                explained |= 1u << pcr;
             }
-
-            if (pcr < FirmwarePcrs || (byEvent >> pcr & 1) != 0)
+            else if (pcr < FirmwarePcrs)
             {
-                return (null, Failures.Of(
+                return (null, 0, Failures.Of(
                     FindingCode.LogDoesNotReplay,
                     $"The event log does not add up to the quoted PCR {pcr}: events were removed, added, changed or reordered.",
                     "Treat the host as tampered with until its log is explained; compare it with a host of the same kind.") with
@@ -89,12 +109,18 @@ public static class EvidenceCheck
                     Short = $"event log does not match PCR {pcr}",
                 });
             }
-
-            notes.Add(Failures.Note(FindingCode.ExtendedAfterBoot, $"PCR {pcr} was extended after the log ended; no baseline looks at it event by event.", "Nothing to do.") with { Pcr = pcr });
+            else if (isTouched)
+            {
+                notes.Add(Failures.Note(FindingCode.ExtendedAfterBoot, $"PCR {pcr} was extended after the log ended; no baseline that looks at its events can match.", "Nothing to do.") with { Pcr = pcr });
+            }
         }
 
-        return (log, null);
+        return (log, explained, null);
     }
+
+    /// <summary>Whether a PCR holds what a reset leaves there: zeros, or ones in those of a measured launch that never took place.</summary>
+    private static bool IsAsReset(int pcr, ReadOnlySpan<byte> value) =>
+        !value.ContainsAnyExcept((byte)0) || (pcr is >= 17 and <= 22 && !value.ContainsAnyExcept((byte)0xFF));
 }
 
 /// <summary>Findings made of refusals.</summary>

@@ -36,8 +36,8 @@ internal static class EvidenceCodec
         return new Evidence(record.Quote, record.Signature, (ushort)record.Bank, pcrs.ToDictionary(p => p.Key, p => Convert.FromHexString(p.Value)), eventLog);
     }
 
-    /// <summary>Digest of what was measured, without nonce and signature: equal for two quotes of an unchanged host.</summary>
-    public static string MeasurementDigest(EvidenceRecord record) => Digest([], [], record.Pcrs, record.EventLogDigest);
+    /// <summary>Digest of what was measured, bank and PCR values: equal for two quotes of an unchanged host, whatever its log says beside them.</summary>
+    public static string MeasurementDigest(EvidenceRecord record) => Digest(BitConverter.GetBytes(record.Bank), [], record.Pcrs, null);
 
     private static string Digest(byte[] quote, byte[] signature, string pcrs, string? logDigest)
     {
