@@ -1,8 +1,10 @@
 using Portal;
 using Portal.Api;
+using Portal.Components.Activity;
 using Portal.Components.Baselines;
 using Portal.Components.Clusters;
 using Portal.Components.Overview;
+using Portal.Components.Settings;
 using Portal.Components.Tasks;
 using Portal.Components.VirtualMachines;
 using Portal.Identity;
@@ -24,6 +26,8 @@ try
     builder.Services.AddTasksDrawer();
     builder.Services.AddOvirtApi();
     builder.Services.AddBaselinesPages();
+    builder.Services.AddActivityPages();
+    builder.Services.AddSettingsPages(profile.IsDemo);
     builder.Services.AddHostsFeature();
     builder.Services.AddAttestationFeature();
 

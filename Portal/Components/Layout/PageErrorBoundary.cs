@@ -15,7 +15,7 @@ public sealed partial class PageErrorBoundary(ILogger<PageErrorBoundary> log) : 
     /// <inheritdoc/>
     protected override Task OnErrorAsync(Exception exception)
     {
-        reference = (Activity.Current?.TraceId.ToHexString() ?? Guid.NewGuid().ToString("N"))[..12];
+        reference = (System.Diagnostics.Activity.Current?.TraceId.ToHexString() ?? Guid.NewGuid().ToString("N"))[..12];
         PageFailed(log, reference, exception);
         return Task.CompletedTask;
     }
