@@ -26,15 +26,18 @@ public sealed class AttestHost(IDbContextFactory<PortalDbContext> contexts, Acce
             return denied;
         }
 
-        if (name is null)
+        if (name is not null)
         {
-            return Refusal.NotFound("host", hostId.ToString());
+            await audit.AppendAsync(caller.Person, "host.attest", target, $"Asked to attest {name} now.", AuditSeverity.Notice, null, ct);
+            if (await desk.AttestAsync(hostId, AttestationPurpose.AttestNow, null, ct) is { } row)
+            {
+                return row;
+            }
         }
 
-        await audit.AppendAsync(caller.Person, "host.attest", target, $"Asked to attest {name} now.", AuditSeverity.Notice, null, ct);
-        return await desk.AttestAsync(hostId, AttestationPurpose.AttestNow, null, ct) is { } row
-            ? row
-            : Refusal.NotFound("host", hostId.ToString());
+        var refusal = Refusal.NotFound("host", hostId.ToString());
+        await audit.RefusedAsync(caller.Person, target, refusal, ct);
+        return refusal;
     }
 }
 

@@ -40,14 +40,13 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
             return denied;
         }
 
-        if (name is null)
+        if (name is null || await directory.EvidenceAsync(hostId, ct) is not { } found)
         {
-            return Refusal.NotFound("host", hostId.ToString());
-        }
-
-        if (await directory.EvidenceAsync(hostId, ct) is not { } found)
-        {
-            return Refusal.Conflict("evidence.none", $"{name} has not answered with evidence yet.", "Attest the host, then download.");
+            var refusal = name is null
+                ? Refusal.NotFound("host", hostId.ToString())
+                : Refusal.Conflict("evidence.none", $"{name} has not answered with evidence yet.", "Attest the host, then download.");
+            await audit.RefusedAsync(caller.Person, target, refusal, ct);
+            return refusal;
         }
 
         var row = await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId, ct);

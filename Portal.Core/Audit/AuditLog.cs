@@ -11,7 +11,10 @@ namespace Portal.Core.Audit;
 /// <param name="feed">Who listens.</param>
 public sealed class AuditLog(IDbContextFactory<PortalDbContext> contexts, TimeProvider time, IChangeFeed feed)
 {
+    // What callers send ends up here too, and no row is ever removed: every text has its limit, in characters.
+    private const int LongestName = 200;
     private const int LongestSentence = 2000;
+    private const int LongestDetail = 16_000;
 
     /// <summary>Adds an entry to a context that the caller saves, so that the entry and what it tells of commit together.</summary>
     public void Add(PortalDbContext db, Person by, string @event, AuditTarget target, string sentence, AuditSeverity severity = AuditSeverity.Notice, string? detail = null) =>
@@ -35,13 +38,24 @@ public sealed class AuditLog(IDbContextFactory<PortalDbContext> contexts, TimePr
         At = time.GetUtcNow(),
         Issuer = by.Issuer,
         Subject = by.Subject,
-        PersonName = by.Name,
+        PersonName = Cut(by.Name, LongestName),
         Event = @event,
         Severity = severity,
         TargetKind = target.Kind,
         TargetId = target.Id,
-        TargetName = target.Name,
-        Sentence = sentence.Length <= LongestSentence ? sentence : sentence[..LongestSentence],
-        Detail = detail,
+        TargetName = Cut(target.Name, LongestName),
+        Sentence = Cut(sentence, LongestSentence),
+        Detail = detail is { Length: > LongestDetail } ? $$"""{"omitted":{{detail.Length}}}""" : detail,
     };
+
+    private static string Cut(string text, int longest)
+    {
+        if (text.Length <= longest)
+        {
+            return text;
+        }
+
+        var end = char.IsHighSurrogate(text[longest - 2]) ? longest - 2 : longest - 1;
+        return $"{text[..end]}…";
+    }
 }

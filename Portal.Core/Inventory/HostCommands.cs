@@ -33,7 +33,9 @@ public sealed class ChangeHostState(IDbContextFactory<PortalDbContext> contexts,
 
         if (host is null)
         {
-            return Refusal.NotFound("host", hostId.ToString());
+            var refusal = Refusal.NotFound("host", hostId.ToString());
+            await audit.RefusedAsync(caller.Person, target, refusal, ct);
+            return refusal;
         }
 
         if (host.State == state)

@@ -18,10 +18,11 @@ public sealed record OperationView(Operation Operation, IReadOnlyList<StepRecord
 
 /// <summary>Reads and cancels operations.</summary>
 /// <param name="contexts">The database.</param>
+/// <param name="runner">Knows which steps cannot be undone.</param>
 /// <param name="access">Who may cancel.</param>
 /// <param name="audit">Where a cancellation is told.</param>
 /// <param name="feed">Who watches.</param>
-public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contexts, AccessControl access, AuditLog audit, IChangeFeed feed)
+public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contexts, OperationRunner runner, AccessControl access, AuditLog audit, IChangeFeed feed)
 {
     /// <summary>The newest operations, running ones first; of one target if given.</summary>
     public async Task<IReadOnlyList<OperationView>> RecentAsync(int count, Guid? targetId, CancellationToken ct)
@@ -52,24 +53,42 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
         return await db.Operations.AsNoTracking().SingleOrDefaultAsync(o => o.Id == id, ct) is { } row ? View(row) : null;
     }
 
-    /// <summary>Asks an operation to stop before its next step and undo what it did.</summary>
+    /// <summary>
+    /// Asks an operation to stop before its next step and undo what it did. One that passes a point of no return meanwhile goes on to its end.
+    /// Refusals: <c>operation.not_found</c>, <c>operation.ended</c>, <c>operation.no_return</c>.
+    /// </summary>
     public async Task<Outcome<Done>> CancelAsync(Caller caller, Guid id, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        if (await db.Operations.AsNoTracking().SingleOrDefaultAsync(o => o.Id == id, ct) is not { } operation)
+        var operation = await db.Operations.AsNoTracking().SingleOrDefaultAsync(o => o.Id == id, ct);
+        var target = operation is null
+            ? new AuditTarget("operation", id, id.ToString())
+            : new AuditTarget(operation.TargetKind, operation.TargetId, operation.TargetName);
+        if (await access.DemandAsync(caller, Permission.OperateVirtualMachines, target, ct) is { } denied)
         {
-            return Refusal.NotFound("operation", id.ToString());
+            return denied;
         }
 
-        var target = new AuditTarget(operation.TargetKind, operation.TargetId, operation.TargetName);
-        if (await access.DemandAsync(caller, Permission.OperateVirtualMachines, target, ct) is { } refusal)
+        var refusal = operation is null ? Refusal.NotFound("operation", id.ToString())
+            : runner.IsPastReturn(operation) && !operation.HasEnded ? Refusal.Conflict("operation.no_return", $"'{operation.Title}' has done what cannot be undone.", "Wait for its end; it goes on by itself.")
+            : await AskAsync(db, caller, operation, target, ct);
+        if (refusal is not null)
         {
+            await audit.RefusedAsync(caller.Person, target, refusal, ct);
             return refusal;
         }
 
-        // Only the flag is written, and only while it runs: the runner owns the rest of the row.
+        feed.Publish(Change.Of(ChangeTopic.Operation, id));
+        feed.Publish(Change.Of(ChangeTopic.Audit));
+        return Done.Value;
+    }
+
+    /// <summary>Only the flag is written, and only while it runs: the runner owns the rest of the row.</summary>
+    private async Task<Refusal?> AskAsync(PortalDbContext db, Caller caller, Operation operation, AuditTarget target, CancellationToken ct)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(ct);
         var asked = await db.Operations
-            .Where(o => o.Id == id && (o.State == OperationState.Queued || o.State == OperationState.Running))
+            .Where(o => o.Id == operation.Id && (o.State == OperationState.Queued || o.State == OperationState.Running))
             .ExecuteUpdateAsync(set => set.SetProperty(o => o.CancelRequested, true), ct);
         if (asked == 0)
         {
@@ -78,8 +97,8 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
 
         audit.Add(db, caller.Person, "operation.cancel", target, $"Asked to cancel '{operation.Title}'.");
         await db.SaveChangesAsync(ct);
-        feed.Publish(Change.Of(ChangeTopic.Operation, id));
-        return Done.Value;
+        await transaction.CommitAsync(ct);
+        return null;
     }
 
     private static OperationView View(Operation operation) => new(operation, OperationRunner.Read(operation));

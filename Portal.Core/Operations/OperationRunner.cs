@@ -74,6 +74,11 @@ public sealed partial class OperationRunner(
         await run.ToEndAsync(ct);
     }
 
+    /// <summary>Whether a step is done that cannot be undone.</summary>
+    internal bool IsPastReturn(Operation operation) =>
+        kinds.TryGetValue(operation.Kind, out var kind)
+        && kind.Bind(operation).Zip(Read(operation)).Any(s => s.First.IsPointOfNoReturn && s.Second.State == StepState.Done);
+
     internal static List<StepRecord> Read(Operation operation) => JsonSerializer.Deserialize<List<StepRecord>>(operation.Steps) ?? [];
 
     private static string Write(List<StepRecord> steps) => JsonSerializer.Serialize(steps);
@@ -81,11 +86,14 @@ public sealed partial class OperationRunner(
     [LoggerMessage(201, LogLevel.Error, "Operation {Id} is of the unknown kind {Kind} and stays where it is")]
     private static partial void UnknownKind(ILogger log, Guid id, string kind);
 
-    [LoggerMessage(202, LogLevel.Error, "Step {Step} of operation {Id} failed unexpectedly; what was done will be undone")]
+    [LoggerMessage(202, LogLevel.Error, "Step {Step} of operation {Id} failed unexpectedly")]
     private static partial void StepFailed(ILogger log, Guid id, string step, Exception fault);
 
     [LoggerMessage(203, LogLevel.Information, "Operation {Id} ({Kind}) ended as {State}")]
     private static partial void Ended(ILogger log, Guid id, string kind, OperationState state);
+
+    [LoggerMessage(204, LogLevel.Warning, "Operation {Id} ({Kind}) can only go forward and waits at step {Step}: {Code}; recovery goes on with it")]
+    private static partial void Waiting(ILogger log, Guid id, string kind, string step, string code);
 
     private sealed class Run(OperationRunner runner, PortalDbContext db, Operation operation, IReadOnlyList<IBoundStep> steps)
     {
@@ -104,19 +112,25 @@ public sealed partial class OperationRunner(
                 await BackwardAsync(ct);
             }
 
-            Ended(runner.Log, operation.Id, operation.Kind, operation.State);
+            if (operation.HasEnded)
+            {
+                Ended(runner.Log, operation.Id, operation.Kind, operation.State);
+            }
         }
 
         private async Task ForwardAsync(CancellationToken ct)
         {
+            var pastReturn = false;
             for (var i = 0; i < steps.Count; i++)
             {
+                // What a crash interrupted may have been done: such a step counts before it is known.
+                pastReturn |= steps[i].IsPointOfNoReturn && records[i].State is (StepState.Done or StepState.Running);
                 if (records[i].State == StepState.Done)
                 {
                     continue;
                 }
 
-                if (await CancelWantedAsync(ct))
+                if (!pastReturn && await CancelWantedAsync(ct))
                 {
                     operation.Failure = "Cancelled on request; what was done has been undone.";
                     operation.State = OperationState.Undoing;
@@ -126,6 +140,14 @@ public sealed partial class OperationRunner(
 
                 if (await StepAsync(i, ct) is { } refusal)
                 {
+                    if (pastReturn)
+                    {
+                        records[i] = records[i] with { State = StepState.Running, Sentence = refusal.Sentence };
+                        await SaveAsync(ct);
+                        Waiting(runner.Log, operation.Id, operation.Kind, steps[i].Name, refusal.Code);
+                        return;
+                    }
+
                     records[i] = records[i] with { State = StepState.Failed, Sentence = refusal.Sentence };
                     operation.FailureCode = refusal.Code;
                     operation.Failure = refusal.ToString();
@@ -134,6 +156,8 @@ public sealed partial class OperationRunner(
                     await SaveAsync(ct);
                     return;
                 }
+
+                pastReturn |= steps[i].IsPointOfNoReturn;
             }
 
             operation.State = OperationState.Succeeded;
@@ -143,9 +167,9 @@ public sealed partial class OperationRunner(
         private async Task<Refusal?> StepAsync(int i, CancellationToken ct)
         {
             var step = steps[i];
-            if (records[i].State == StepState.Running && await step.CheckAsync(ct) is { } done)
+            if (records[i].State == StepState.Running && await step.CheckAsync(ct) is { } before)
             {
-                await DoneAsync(i, done, ct);
+                await DoneAsync(i, before, ct);
                 return null;
             }
 
@@ -165,6 +189,12 @@ public sealed partial class OperationRunner(
             catch (Exception fault) when (!ct.IsCancellationRequested)
             {
                 StepFailed(runner.Log, operation.Id, step.Name, fault);
+                if (step.IsPointOfNoReturn && await step.CheckAsync(ct) is { } done)
+                {
+                    await DoneAsync(i, done, ct);
+                    return null;
+                }
+
                 return new Refusal(
                     "operation.step.broken",
                     RefusalKind.Unavailable,

@@ -25,6 +25,12 @@ public abstract class OperationStep<TData>
     /// <summary>What it does, for a person.</summary>
     public abstract string Title { get; }
 
+    /// <summary>
+    /// Whether nothing brings back what it did. Once it is done, or may be done after a crash, the operation is never cancelled nor undone:
+    /// a later refusal or fault leaves it running, and recovery goes on with it.
+    /// </summary>
+    public virtual bool IsPointOfNoReturn => false;
+
     /// <summary>Whether the step is done already; asked before <see cref="DoAsync"/> when a crash may have interrupted it. The sentence of what came of it, or null.</summary>
     public abstract Task<string?> CheckAsync(OperationContext<TData> context, CancellationToken ct);
 
@@ -53,6 +59,9 @@ public interface IBoundStep
 {
     /// <summary>Stable name of the step's class.</summary>
     string Name { get; }
+
+    /// <summary>See <see cref="OperationStep{TData}.IsPointOfNoReturn"/>.</summary>
+    bool IsPointOfNoReturn { get; }
 
     /// <summary>See <see cref="OperationStep{TData}.CheckAsync"/>.</summary>
     Task<string?> CheckAsync(CancellationToken ct);
@@ -88,6 +97,8 @@ public sealed class OperationKind<TData>(string kind, params IReadOnlyList<Opera
     private sealed class Bound(OperationStep<TData> step, OperationContext<TData> context) : IBoundStep
     {
         public string Name => step.GetType().Name;
+
+        public bool IsPointOfNoReturn => step.IsPointOfNoReturn;
 
         public Task<string?> CheckAsync(CancellationToken ct) => Keep(step.CheckAsync(context, ct));
 

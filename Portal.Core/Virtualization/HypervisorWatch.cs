@@ -1,3 +1,4 @@
+using System.Threading.Channels;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,10 @@ using Portal.Core.Storage;
 
 namespace Portal.Core.Virtualization;
 
-/// <summary>Keeps the portal's word about VMs true: looks at every host at start, then follows events. VMs that an operation holds are the operation's.</summary>
+/// <summary>
+/// Keeps the portal's word about VMs true: looks at every host at start, then follows events. VMs that an operation holds are the operation's;
+/// when it lets go of one, that one is looked at, for events that came meanwhile were not noted.
+/// </summary>
 /// <param name="hypervisors">All adapters.</param>
 /// <param name="contexts">The database.</param>
 /// <param name="audit">Where changes behind our back are told.</param>
@@ -26,10 +30,66 @@ internal sealed partial class HypervisorWatch(
     TimeProvider time,
     ILogger<HypervisorWatch> log) : BackgroundService
 {
+    private const int MostAtOnce = 100;
+
     private static readonly TimeSpan BackOff = TimeSpan.FromSeconds(5);
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(hypervisors.All.Select(adapter => FollowAsync(adapter, stoppingToken)));
+    /// <summary>One look or one event at a time: what a host said earlier never comes after what it said later.</summary>
+    private readonly SemaphoreSlim turn = new(1);
+
+    public override void Dispose()
+    {
+        turn.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var moved = Channel.CreateUnbounded<Guid>(new UnboundedChannelOptions { SingleReader = true });
+        using var subscription = feed.Subscribe(change =>
+        {
+            foreach (var id in change.Topic == ChangeTopic.Operation ? change.Ids : [])
+            {
+                moved.Writer.TryWrite(id);
+            }
+        });
+        await Task.WhenAll([LookAfterOperationsAsync(moved.Reader, stoppingToken), .. hypervisors.All.Select(adapter => FollowAsync(adapter, stoppingToken))]);
+    }
+
+    private async Task LookAfterOperationsAsync(ChannelReader<Guid> moved, CancellationToken ct)
+    {
+        while (await moved.WaitToReadAsync(ct))
+        {
+            var ids = new HashSet<Guid>();
+            while (ids.Count < MostAtOnce && moved.TryRead(out var id))
+            {
+                ids.Add(id);
+            }
+
+            try
+            {
+                await LookAtReleasedAsync(ids, ct);
+            }
+            catch (Exception fault) when (fault is not OperationCanceledException)
+            {
+                LookFailed(log, fault);
+            }
+        }
+    }
+
+    private async Task LookAtReleasedAsync(HashSet<Guid> operations, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var released = await db.Operations.AsNoTracking()
+            .Where(o => operations.Contains(o.Id) && o.EndedAt != null)
+            .Join(db.VirtualMachines.Where(v => v.OperationId == null), o => o.TargetId, v => v.Id, (_, v) => v)
+            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address) })
+            .ToListAsync(ct);
+        foreach (var vm in released)
+        {
+            await LookAsync(hypervisors.Of(vm.Host), vm.Host, vm.Id, ct);
+        }
+    }
 
     private async Task FollowAsync(IHypervisor adapter, CancellationToken ct)
     {
@@ -45,7 +105,7 @@ internal sealed partial class HypervisorWatch(
                     await LookAroundAsync(adapter, ct);
                     while (await next)
                     {
-                        await NoteAsync(events.Current.VirtualMachineId, events.Current.HostId, events.Current.State, ct);
+                        await NoteAsync(events.Current, ct);
                         next = events.MoveNextAsync();
                     }
                 }
@@ -69,11 +129,37 @@ internal sealed partial class HypervisorWatch(
             .ToListAsync(ct);
         foreach (var vm in placed.Where(v => adapter.Reaches(v.Host)))
         {
-            var answer = await adapter.FindAsync(vm.Host, vm.Id, ct);
+            await LookAsync(adapter, vm.Host, vm.Id, ct);
+        }
+    }
+
+    private async Task LookAsync(IHypervisor adapter, HostEndpoint host, Guid vmId, CancellationToken ct)
+    {
+        await turn.WaitAsync(ct);
+        try
+        {
+            var answer = await adapter.FindAsync(host, vmId, ct);
             if (answer.Reached)
             {
-                await NoteAsync(vm.Id, vm.Host.Id, answer.Domain?.State, ct);
+                await NoteAsync(vmId, host.Id, answer.Domain?.State, ct);
             }
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    private async Task NoteAsync(DomainEvent happened, CancellationToken ct)
+    {
+        await turn.WaitAsync(ct);
+        try
+        {
+            await NoteAsync(happened.VirtualMachineId, happened.HostId, happened.State, ct);
+        }
+        finally
+        {
+            turn.Release();
         }
     }
 
@@ -112,4 +198,7 @@ internal sealed partial class HypervisorWatch(
 
     [LoggerMessage(301, LogLevel.Warning, "Following a hypervisor's events failed; starting over")]
     private static partial void Lost(ILogger log, Exception fault);
+
+    [LoggerMessage(302, LogLevel.Warning, "Looking at a VM after its operation failed; its next event or operation makes it good")]
+    private static partial void LookFailed(ILogger log, Exception fault);
 }

@@ -171,14 +171,16 @@ public sealed partial class CreateVirtualMachine(
 /// <param name="queue">Runs the operation.</param>
 /// <param name="feed">Who listens.</param>
 /// <param name="time">Our clock.</param>
-public sealed class ChangeVirtualMachine(
+/// <param name="log">For operators.</param>
+public sealed partial class ChangeVirtualMachine(
     IDbContextFactory<PortalDbContext> contexts,
     AccessControl access,
     AuditLog audit,
     OperationRunner runner,
     OperationQueue queue,
     IChangeFeed feed,
-    TimeProvider time)
+    TimeProvider time,
+    ILogger<ChangeVirtualMachine> log)
 {
     /// <summary>Starts it, where it is or on another host that qualifies.</summary>
     public Task<Outcome<Guid>> StartAsync(Caller caller, Guid id, CancellationToken ct) =>
@@ -308,6 +310,8 @@ public sealed class ChangeVirtualMachine(
             }
             catch (Exception fault) when (Refusals.IsLocked(fault))
             {
+                // Nothing was written, so the audit could not be either; the operator's log has it.
+                DatabaseBusy(log, kind, target.Name);
                 return Refusals.DatabaseBusy();
             }
         }
@@ -348,6 +352,9 @@ public sealed class ChangeVirtualMachine(
         await queue.EnqueueAsync(operationId, ct);
         return operationId;
     }
+
+    [LoggerMessage(312, LogLevel.Warning, "The database was locked too long to record {Kind} of {Name}")]
+    private static partial void DatabaseBusy(ILogger log, string kind, string name);
 }
 
 /// <summary>How VM operations are recorded.</summary>

@@ -77,6 +77,29 @@ public sealed class ProductionTests
         Assert.Equal(HttpStatusCode.Forbidden, await AskAsync(portal, Token(role: "strangers")));
     }
 
+    [Theory]
+    [InlineData("typ", "ID")]
+    [InlineData("at_hash", "x")]
+    [InlineData("c_hash", "x")]
+    [InlineData("nonce", "x")]
+    public async Task BearerToken_ThatIsAnIdToken_IsRefused(string claim, string value)
+    {
+        await using var portal = Production();
+
+        Assert.Equal(HttpStatusCode.Unauthorized, await AskAsync(portal, Token(more: new() { [claim] = value })));
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(portal, Token(type: "at+jwt", more: new() { [claim] = value })));
+    }
+
+    [Theory]
+    [InlineData("scope")]
+    [InlineData("scp")]
+    public async Task BearerToken_WithANonceAndAScope_IsAnAccessToken(string scope)
+    {
+        await using var portal = Production();
+
+        Assert.Equal(HttpStatusCode.OK, await AskAsync(portal, Token(more: new() { ["nonce"] = "x", [scope] = "openid" })));
+    }
+
     [Fact]
     public async Task DatabaseOfTheDemo_IsRefused_AndLeftAsItWas()
     {
@@ -121,13 +144,21 @@ public sealed class ProductionTests
         return answer.StatusCode;
     }
 
-    private static string Token(string issuer = Authority, string audience = "portal-api", string role = "pool-admins", SecurityKey? key = null, DateTime? expires = null) =>
+    private static string Token(
+        string issuer = Authority,
+        string audience = "portal-api",
+        string role = "pool-admins",
+        SecurityKey? key = null,
+        DateTime? expires = null,
+        string? type = null,
+        Dictionary<string, object>? more = null) =>
         new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = issuer,
             Audience = audience,
             Expires = expires ?? DateTime.UtcNow.AddMinutes(5),
-            Claims = new Dictionary<string, object> { ["sub"] = "42", ["preferred_username"] = "ada", ["roles"] = new[] { role } },
+            TokenType = type,
+            Claims = new Dictionary<string, object>(more ?? []) { ["sub"] = "42", ["preferred_username"] = "ada", ["roles"] = new[] { role } },
             SigningCredentials = new SigningCredentials(key ?? Key, SecurityAlgorithms.RsaSha256),
         });
 

@@ -223,6 +223,8 @@ internal sealed class ShutdownStep(Hypervisors hypervisors, VmStore store) : Hos
 {
     public override string Title => "Ask the guest to shut down";
 
+    public override bool IsPointOfNoReturn => true;
+
     public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
@@ -243,6 +245,8 @@ internal sealed class ShutdownStep(Hypervisors hypervisors, VmStore store) : Hos
 internal sealed class StopStep(Hypervisors hypervisors, VmStore store) : HostStep(hypervisors, store)
 {
     public override string Title => "Stop it";
+
+    public override bool IsPointOfNoReturn => true;
 
     public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
 
@@ -265,7 +269,13 @@ internal sealed class RemoveStep(Hypervisors hypervisors, VmStore store) : HostS
 {
     public override string Title => "Remove it from the host";
 
-    public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
+    public override bool IsPointOfNoReturn => true;
+
+    public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) =>
+        await WhereAsync(context.Data.SourceHostId, ct) is var (hypervisor, host)
+        && await hypervisor.FindAsync(host, context.Data.VirtualMachineId, ct) is { Reached: true, Domain: null }
+            ? $"Removed from {host.Name} before the interruption."
+            : null;
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
@@ -283,10 +293,12 @@ internal sealed class RemoveStep(Hypervisors hypervisors, VmStore store) : HostS
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
 }
 
-/// <summary>Tells the host of new size and words.</summary>
+/// <summary>Tells the host of new size and words. Once it knows them nothing is left that may fail, so the edit is never undone from there.</summary>
 internal sealed class RedefineStep(Hypervisors hypervisors, VmStore store) : HostStep(hypervisors, store)
 {
     public override string Title => "Tell the host";
+
+    public override bool IsPointOfNoReturn => true;
 
     public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
 

@@ -8,6 +8,9 @@ internal class FinishStep(VmStore store, VirtualMachineStatus? status, string @e
 {
     public override string Title => "Record the result";
 
+    /// <summary>The VM is let go of: another operation may hold it by now.</summary>
+    public override bool IsPointOfNoReturn => true;
+
     public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var vm = await store.FindAsync(context.Data.VirtualMachineId, ct);
@@ -16,15 +19,22 @@ internal class FinishStep(VmStore store, VirtualMachineStatus? status, string @e
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
-        await store.ReleaseAsync(context.Data.VirtualMachineId, context.Operation.Id, status ?? context.Data.StatusBefore, (context.Person, @event, sentence(context.Data)), ct);
+        await store.ReleaseAsync(context.Data.VirtualMachineId, context.Operation.Id, status ?? context.Data.StatusBefore, (context.Person, @event, sentence(context.Data)), ct, KeptBy(context.Data));
         return "Done.";
     }
 
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
+
+    /// <summary>What the VM keeps of its claim; null is all of it.</summary>
+    protected virtual DomainDefinition? KeptBy(VmWork work) => null;
 }
 
 /// <summary>A last step that leaves the VM doing what it did before.</summary>
-internal sealed class LetGoStep(VmStore store, string @event, Func<VmWork, string> sentence) : FinishStep(store, null, @event, sentence);
+internal sealed class LetGoStep(VmStore store, string @event, Func<VmWork, string> sentence) : FinishStep(store, null, @event, sentence)
+{
+    /// <summary>An edit claims the larger of two sizes on its way.</summary>
+    protected override DomainDefinition? KeptBy(VmWork work) => work.Before is null ? null : work.Definition;
+}
 
 /// <summary>Marks what the VM is about to do; undone, it is what it was before and the operation lets go of it.</summary>
 internal sealed class MarkStep(VmStore store, VirtualMachineStatus status) : OperationStep<VmWork>
@@ -61,14 +71,17 @@ internal sealed class DeleteRowStep(VmStore store) : OperationStep<VmWork>
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
 }
 
-/// <summary>Changes the VM's row and its claim.</summary>
+/// <summary>
+/// Changes the VM's row and grows its claim. What a smaller size frees is given back only with the result: until the host has taken the new
+/// size the old one must still fit.
+/// </summary>
 internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
 {
     public override string Title => "Change it and its claim";
 
     public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
-        var (vm, to) = (await store.FindAsync(context.Data.VirtualMachineId, ct), context.Data.Definition);
+        var (vm, to) = (await store.FindAsync(context.Data.VirtualMachineId, ct), Larger(context.Data));
         var isSo = vm is not null && vm.Name == to.Name && vm.Cpus == to.Cpus && vm.Memory == to.Memory && vm.TrustLevel == to.TrustLevel
             && vm.Description == context.Data.DescriptionAfter;
         return isSo ? "Changed." : null;
@@ -79,7 +92,7 @@ internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
         var work = context.Data;
         try
         {
-            return await store.ResizeAsync(work.VirtualMachineId, context.Operation.Id, work.Definition, work.DescriptionAfter, ct)
+            return await store.ResizeAsync(work.VirtualMachineId, context.Operation.Id, Larger(work), work.DescriptionAfter, ct)
                 ? "Changed."
                 : Refusal.Conflict("vm.edit.no_room", $"Its host has no room for {work.Definition.Cpus} CPUs and {ByteSize.Text(work.Definition.Memory)}, or lost trust meanwhile.", "Move it first, or ask for less.");
         }
@@ -89,16 +102,18 @@ internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
         }
     }
 
-    public override async Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)
+    public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var work = context.Data;
-        if (work.Before is { } before)
-        {
-            await store.ResizeAsync(work.VirtualMachineId, context.Operation.Id, before, work.DescriptionBefore, ct);
-        }
-
-        await store.ReleaseAsync(work.VirtualMachineId, context.Operation.Id, work.StatusBefore, null, ct);
+        return store.RestoreAsync(work.VirtualMachineId, context.Operation.Id, work.Before ?? work.Definition, work.DescriptionBefore, work.StatusBefore, ct);
     }
+
+    /// <summary>What is asked for, with the larger of old and new size.</summary>
+    private static DomainDefinition Larger(VmWork work) => work.Before is not { } before ? work.Definition : work.Definition with
+    {
+        Cpus = Math.Max(before.Cpus, work.Definition.Cpus),
+        Memory = Math.Max(before.Memory, work.Definition.Memory),
+    };
 
     private const int SqliteConstraint = 19;
 }

@@ -132,22 +132,71 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
         feed.Publish(Change.Of(ChangeTopic.Audit));
     }
 
-    /// <summary>The operation lets go of the VM, in the given state, with an audit row.</summary>
-    public async Task ReleaseAsync(Guid id, Guid operationId, VirtualMachineStatus status, (Person By, string Event, string Sentence)? entry, CancellationToken ct)
+    /// <summary>The operation lets go of the VM, in the given state, with an audit row; what its claim exceeds the given size by is given back.</summary>
+    public async Task ReleaseAsync(Guid id, Guid operationId, VirtualMachineStatus status, (Person By, string Event, string Sentence)? entry, CancellationToken ct, DomainDefinition? keep = null)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
-        var rows = await db.VirtualMachines.Where(v => v.Id == id && v.OperationId == operationId)
-            .ExecuteUpdateAsync(set => set.SetProperty(v => v.Status, status).SetProperty(v => v.OperationId, (Guid?)null), ct);
-        if (rows == 1 && entry is { } told)
+        if (await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == id && v.OperationId == operationId, ct) is not { } vm)
         {
-            var name = await db.VirtualMachines.Where(v => v.Id == id).Select(v => v.Name).SingleAsync(ct);
-            audit.Add(db, told.By, told.Event, new AuditTarget("vm", id, name), told.Sentence);
+            return;
+        }
+
+        await LetGoAsync(db, vm, status, keep ?? VmOperations.DefinitionOf(vm), ct);
+        if (entry is { } told)
+        {
+            audit.Add(db, told.By, told.Event, new AuditTarget("vm", id, vm.Name), told.Sentence);
             await db.SaveChangesAsync(ct);
         }
 
         await transaction.CommitAsync(ct);
-        feed.Publish(Change.Of(ChangeTopic.VirtualMachine, id));
+        Tell(vm, keep is not null);
+    }
+
+    /// <summary>The operation lets go of a VM it was to change: size, words and trust level are what they were. Nothing to do once it has let go.</summary>
+    public async Task RestoreAsync(Guid id, Guid operationId, DomainDefinition before, string description, VirtualMachineStatus status, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        await using var transaction = await db.Database.BeginTransactionAsync(ct);
+        if (await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == id && v.OperationId == operationId, ct) is not { } vm)
+        {
+            return;
+        }
+
+        // Somebody may have taken the old name meanwhile; then it keeps the new one, for an undo must come to an end.
+        var name = await db.VirtualMachines.AnyAsync(v => v.Id != id && v.Name == before.Name, ct) ? vm.Name : before.Name;
+        await db.VirtualMachines.Where(v => v.Id == id).ExecuteUpdateAsync(
+            set => set.SetProperty(v => v.Name, name).SetProperty(v => v.TrustLevel, before.TrustLevel).SetProperty(v => v.Description, description), ct);
+        await LetGoAsync(db, vm, status, before, ct);
+        if (before.TrustLevel == TrustLevel.Trusted && vm is { TrustLevel: TrustLevel.Any, IsRunning: true, HostId: { } host })
+        {
+            await MarkIfUntrustedAsync(db, vm, host, ct);
+        }
+
+        await transaction.CommitAsync(ct);
+        Tell(vm, claim: true);
+    }
+
+    private static async Task LetGoAsync(PortalDbContext db, VirtualMachine vm, VirtualMachineStatus status, DomainDefinition keep, CancellationToken ct)
+    {
+        await db.VirtualMachines.Where(v => v.Id == vm.Id).ExecuteUpdateAsync(
+            set => set.SetProperty(v => v.Status, status).SetProperty(v => v.OperationId, (Guid?)null)
+                .SetProperty(v => v.Cpus, keep.Cpus).SetProperty(v => v.Memory, keep.Memory),
+            ct);
+        if (vm.HostId is { } host && (vm.Cpus != keep.Cpus || vm.Memory != keep.Memory))
+        {
+            await GiveBackAsync(db, host, vm.Cpus - keep.Cpus, vm.Memory - keep.Memory, ct);
+        }
+    }
+
+    private void Tell(VirtualMachine vm, bool claim)
+    {
+        if (claim && vm.HostId is { } host)
+        {
+            feed.Publish(Change.Of(ChangeTopic.Host, host));
+        }
+
+        feed.Publish(Change.Of(ChangeTopic.VirtualMachine, vm.Id));
         feed.Publish(Change.Of(ChangeTopic.Audit));
     }
 
@@ -156,7 +205,11 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
-        var vm = await db.VirtualMachines.AsNoTracking().SingleAsync(v => v.Id == id && v.OperationId == operationId, ct);
+        if (await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == id && v.OperationId == operationId, ct) is not { } vm)
+        {
+            return false;
+        }
+
         var (cpus, memory) = (to.Cpus - vm.Cpus, to.Memory - vm.Memory);
         if (vm.HostId is { } host && (cpus != 0 || memory != 0))
         {
