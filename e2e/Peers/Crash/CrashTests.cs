@@ -59,28 +59,33 @@ public sealed class CrashTests : IDisposable
         }
     }
 
-    /// <summary>Many requests at once, and SIGKILL at a random moment.</summary>
+    /// <summary>Request after request, many at once, until SIGKILL at a random moment.</summary>
     private async Task CrashAsync(RunningPortal portal, Random random)
     {
         using var rest = new RestClient(portal.Address, "operator@internal");
         var vms = await rest.VmsAsync();
-        var work = Enumerable.Range(0, AtOnce).Select(_ => Chosen(rest, vms, random)).ToList();
-        var asking = work.Select(ask => Task.Run(ask)).ToList();
+        var asking = Enumerable.Range(0, AtOnce).Select(_ => AskOnAsync(rest, vms, new Random(random.Next()))).ToList();
 
         // The moment is the point of the test, not a wait for anything.
         await Task.Delay(random.Next(50, LongestMilliseconds), TestContext.Current.CancellationToken);
         await portal.KillAsync();
         interrupted += Unfinished(portal).Count;
-        foreach (var task in asking)
+        await Task.WhenAll(asking);
+    }
+
+    /// <summary>Asks until nobody answers.</summary>
+    private async Task AskOnAsync(RestClient rest, IReadOnlyList<RestVm> vms, Random random)
+    {
+        try
         {
-            try
+            while (true)
             {
-                await task;
+                await Chosen(rest, vms, random)();
             }
-            catch (HttpRequestException)
-            {
-                // Cut off: whether it was heard is for the portal to know.
-            }
+        }
+        catch (HttpRequestException)
+        {
+            // Cut off: whether it was heard is for the portal to know.
         }
     }
 
