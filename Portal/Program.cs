@@ -12,7 +12,9 @@ using Portal.Profiles;
 
 try
 {
-    var builder = WebApplication.CreateBuilder(args);
+    // Published, css and js lie beside the program, from whatever folder it is started.
+    var published = Directory.Exists(Path.Combine(AppContext.BaseDirectory, "wwwroot")) ? AppContext.BaseDirectory : null;
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = published });
     var profile = builder.AddProfile();
     builder.AddTelemetry();
     builder.AddStorage(profile);

@@ -4,7 +4,7 @@ using Microsoft.Playwright;
 [assembly: AssemblyFixture(typeof(Portal.E2E.DemoPortal))]
 
 // One browser, one portal, few cores: tests that wait for each other's pages would measure the machine.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace Portal.E2E.Browser;
 
