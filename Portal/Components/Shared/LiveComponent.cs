@@ -6,11 +6,16 @@ namespace Portal.Components.Shared;
 /// <summary>A component that asks again when something it shows was changed, at most once a second however much happens.</summary>
 public abstract class LiveComponent : ComponentBase, IDisposable
 {
+    private const int Undrawn = 0;
+    private const int UndrawnAndMissed = 1;
+    private const int Drawn = 2;
+
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource stop = new();
     private IDisposable? subscription;
     private int waiting;
+    private int phase = Undrawn;
 
     [Inject]
     public required IChangeFeed Changes { get; init; }
@@ -27,17 +32,33 @@ public abstract class LiveComponent : ComponentBase, IDisposable
     /// <summary>Asks again.</summary>
     protected abstract Task RefreshAsync();
 
+    /// <summary>Listens from before it first asks, so that nothing falls between asking and listening.</summary>
+    public override Task SetParametersAsync(ParameterView parameters)
+    {
+        subscription ??= Changes.Subscribe(Hear);
+        return base.SetParametersAsync(parameters);
+    }
+
     protected override void OnAfterRender(bool firstRender)
     {
-        if (firstRender)
+        if (firstRender && Interlocked.Exchange(ref phase, Drawn) == UndrawnAndMissed)
         {
-            subscription = Changes.Subscribe(Hear);
+            RefreshSoon();
         }
     }
 
     private void Hear(Change change)
     {
-        if (Concerns(change) && Interlocked.Exchange(ref waiting, 1) == 0)
+        // Before the first drawing it cannot say what concerns it: then everything does.
+        if (Interlocked.CompareExchange(ref phase, UndrawnAndMissed, Undrawn) == Drawn && Concerns(change))
+        {
+            RefreshSoon();
+        }
+    }
+
+    private void RefreshSoon()
+    {
+        if (Interlocked.Exchange(ref waiting, 1) == 0)
         {
             _ = InvokeAsync(RefreshSoonAsync);
         }

@@ -125,6 +125,8 @@ public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachi
         busy = false;
         if (outcome.Succeeded)
         {
+            // A pause in typing that is still waited for must not take the operation out of the address again.
+            typed++;
             navigation.NavigateTo(Address(Cluster, Template, outcome.Value));
             return;
         }
