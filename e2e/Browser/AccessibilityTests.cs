@@ -39,7 +39,7 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
         await security.Main.GetByRole(AriaRole.Table).GetByRole(AriaRole.Link).Filter(new() { HasText = "RHEL 9.6" }).First.ClickAsync();
         await security.SettledAsync();
         await DialogAsync(security, "Rename");
-        await DialogAsync(security, "Retire");
+        await DialogAsync(security, "Retire…");
 
         var visit = await SignInAsync(demo.Address, "admin@internal", "/hosts", dark: theme == "dark");
         await Expect(visit.Row("kvm-a01")).ToBeVisibleAsync();
@@ -100,6 +100,8 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
             $"{baseline}?tab=changes",
             $"{baseline}?tab=impact",
             $"{baseline}?tab=history",
+            "/activity",
+            "/settings",
         ];
     }
 
@@ -133,8 +135,12 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
         foreach (var (screen, name) in new[] { (Screen.Telephone, "telephone"), (Screen.Desk, "desk") })
         {
             await visit.Page.SetViewportSizeAsync(screen.Width, screen.Height);
-            faults.AddRange(await Accessibility.ViolationsAsync(visit, $"{where}, {name}"));
             faults.AddRange(await Accessibility.OverflowAsync(visit, $"{where}, {name}"));
+
+            // As tall as its content: what lies under the bar at the bottom can be scrolled from under it, which axe does not know.
+            var height = await visit.Page.EvaluateAsync<int>("Math.max(document.documentElement.scrollHeight, document.getElementById('content')?.scrollHeight ?? 0) + 120");
+            await visit.Page.SetViewportSizeAsync(screen.Width, Math.Max(screen.Height, height));
+            faults.AddRange(await Accessibility.ViolationsAsync(visit, $"{where}, {name}"));
         }
     }
 }

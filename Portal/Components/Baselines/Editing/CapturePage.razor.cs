@@ -33,8 +33,9 @@ public sealed partial class CapturePage(
     [CascadingParameter]
     public required Caller Caller { get; set; }
 
+    /// <summary>Name or id of the host to begin with.</summary>
     [SupplyParameterFromQuery(Name = "host")]
-    public string? HostId { get; set; }
+    public string? HostKey { get; set; }
 
     [SupplyParameterFromQuery(Name = "kind")]
     public string? Kind { get; set; }
@@ -52,10 +53,10 @@ public sealed partial class CapturePage(
         }
 
         kind = Enum.TryParse<BaselineKinds>(Kind, ignoreCase: true, out var asked) && asked is BaselineKinds.Firmware ? asked : BaselineKinds.Hypervisor;
-        if (Guid.TryParse(HostId, out var id))
+        if (HostKey is { Length: > 0 } key)
         {
-            chosen = await hosts.FindAsync(id, stop.Token);
-            refusal = chosen is null ? Refusal.NotFound("host", id.ToString()) : null;
+            chosen = Guid.TryParse(key, out var id) ? await hosts.FindAsync(id, stop.Token) : await hosts.FindByNameAsync(key, stop.Token);
+            refusal = chosen is null ? Refusal.NotFound("host", key) : null;
         }
 
         await SetKindAsync(kind);
