@@ -36,11 +36,11 @@ public sealed partial class EditVm(VirtualMachineDirectory directory, ChangeVirt
         if (row is { Vm: var vm })
         {
             draft = new VmDraft { Name = vm.Name, Description = vm.Description, ClusterId = vm.ClusterId, TemplateId = vm.TemplateId, Cpus = vm.Cpus, Memory = vm.Memory, TrustLevel = vm.TrustLevel };
-            ChangedAsync();
+            Changed();
         }
     }
 
-    private void ChangedAsync()
+    private void Changed()
     {
         var vm = row!.Vm;
         question = new PlacementRequest

@@ -55,25 +55,30 @@ public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachi
         question = Question();
     }
 
+    private void Changed() => _ = InvokeAsync(AskSoonAsync);
+
     /// <summary>Asks again once the typing pauses, and keeps cluster and template in the address.</summary>
-    private async Task ChangedAsync()
+    private async Task AskSoonAsync()
     {
         var mine = ++typed;
         try
         {
             await Task.Delay(Typing, time, stop.Token);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
+            // The page was left meanwhile.
             return;
         }
 
-        if (mine != typed)
+        // Sent meanwhile, the address is that of the steps.
+        if (mine != typed || OperationId is not null)
         {
             return;
         }
 
         question = Question();
+        StateHasChanged();
         var (cluster, template) = (clusters!.FirstOrDefault(c => c.Cluster.Id == draft.ClusterId)?.Cluster.Name, templates.FirstOrDefault(t => t.Id == draft.TemplateId)?.Name);
         if (cluster != Cluster || template != Template)
         {
