@@ -128,7 +128,12 @@ public sealed class ImpactPreview(
     {
         var now = time.GetUtcNow();
         var (verdict, status) = (row.Verdict, row.StatusAt(now));
-        VerdictChange.Apply(row, report, cause, now);
+        if (VerdictChange.Apply(row, report, cause, now).IsIgnored)
+        {
+            // Its row and its evidence were read on either side of a commit.
+            return new HostImpact(row.HostId, "", "", ImpactEffect.CannotTell, status, status, "newer evidence came while this was worked out");
+        }
+
         var isFresh = row.FreshnessAt(now) == Freshness.Fresh;
         var (effect, reason) = (verdict, row.Verdict) switch
         {
