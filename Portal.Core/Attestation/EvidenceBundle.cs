@@ -86,7 +86,7 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
             void Add(string name, byte[] content)
             {
                 var entry = zip.CreateEntry(name);
-                entry.LastWriteTime = record.IssuedAt.UtcDateTime;
+                entry.LastWriteTime = record.IssuedAt.ToUniversalTime();
                 using var stream = entry.Open();
                 stream.Write(content);
             }

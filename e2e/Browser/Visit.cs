@@ -55,16 +55,16 @@ internal sealed partial class Visit : IAsyncDisposable
     public static async Task<Visit> BeginAsync(IBrowser browser, Uri portal, Screen? screen = null, bool dark = false)
     {
         var size = screen ?? Screen.Desk;
-        var context = await browser.NewContextAsync(new BrowserNewContextOptions
+        var opened = await browser.NewContextAsync(new BrowserNewContextOptions
         {
             BaseURL = portal.ToString(),
             ViewportSize = new ViewportSize { Width = size.Width, Height = size.Height },
             ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
             ReducedMotion = ReducedMotion.Reduce,
         });
-        context.SetDefaultTimeout(Chromium.Patience);
-        context.SetDefaultNavigationTimeout(Chromium.Patience);
-        return new Visit(context, await context.NewPageAsync(), portal);
+        opened.SetDefaultTimeout(Chromium.Patience);
+        opened.SetDefaultNavigationTimeout(Chromium.Patience);
+        return new Visit(opened, await opened.NewPageAsync(), portal);
     }
 
     /// <summary>Signs in through the form, as people do, and stands on the page asked for.</summary>

@@ -65,20 +65,20 @@ internal sealed partial class RunningPortal : IAsyncDisposable
     public static async Task<(int ExitCode, string Said)> RunToEndAsync(string folder, IReadOnlyDictionary<string, string> settings)
     {
         var ct = TestContext.Current.CancellationToken;
-        using var process = Process.Start(StartInfo(folder, settings))!;
+        using var run = Process.Start(StartInfo(folder, settings))!;
         try
         {
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
             deadline.CancelAfter(Eventually.Patience);
-            var (output, errors) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
-            await process.WaitForExitAsync(deadline.Token);
-            return (process.ExitCode, await output + await errors);
+            var (output, errors) = (run.StandardOutput.ReadToEndAsync(deadline.Token), run.StandardError.ReadToEndAsync(deadline.Token));
+            await run.WaitForExitAsync(deadline.Token);
+            return (run.ExitCode, await output + await errors);
         }
         finally
         {
-            if (!process.HasExited)
+            if (!run.HasExited)
             {
-                process.Kill();
+                run.Kill();
             }
         }
     }
@@ -107,6 +107,7 @@ internal sealed partial class RunningPortal : IAsyncDisposable
         var start = new ProcessStartInfo("dotnet")
         {
             WorkingDirectory = folder,
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
@@ -138,7 +139,7 @@ internal sealed partial class RunningPortal : IAsyncDisposable
         var ended = process.WaitForExitAsync(ct);
         var first = await Task.WhenAny(listening.Task, ended).WaitAsync(Eventually.Patience, ct);
         Assert.True(first == listening.Task, $"The portal ended before it listened:\n{Said}");
-        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = static (_, _, _, _) => true };
+        using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = HttpClientHandler.DangerousAcceptAnyServerCertificateValidator };
         using var client = new HttpClient(handler);
         await Eventually.TrueAsync(
             async () => (await client.GetAsync(new Uri(Address, "/healthz/ready"), ct)).IsSuccessStatusCode,
