@@ -57,6 +57,7 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
 
     internal static byte[] Pack(string host, EvidenceRecord record, Evidence evidence, HostAttestation? row)
     {
+        var bankName = ((TpmAlgorithm)record.Bank).DisplayName();
         using var memory = new MemoryStream();
         using (var zip = new ZipArchive(memory, ZipArchiveMode.Create))
         {
@@ -64,13 +65,19 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
             Add("quote.sig", record.Signature);
             Add("nonce.txt", Encoding.ASCII.GetBytes(record.Nonce));
             Add("nonce-random.bin", record.NonceRandom);
-            Add("pcrs.bin", [.. evidence.Pcrs.OrderBy(p => p.Key).SelectMany(p => p.Value)]);
+            if (PcrBank.Create((TpmAlgorithm)evidence.Bank, evidence.Pcrs.Select(p => KeyValuePair.Create(p.Key, (ReadOnlyMemory<byte>)p.Value))).TryGet(out var bank, out _))
+            {
+                Add("pcrs.bin", SerializedPcrs.Write(PcrValues.Of(bank)));
+            }
+
             Add("pcrs.txt", Encoding.UTF8.GetBytes(string.Concat(evidence.Pcrs.OrderBy(p => p.Key).Select(p => $"{p.Key,2}: {Convert.ToHexStringLower(p.Value)}\n"))));
             Add("ak.tpmt", record.AttestationKey);
+            var hash = bankName;
             if (AttestationKey.Accept(record.AttestationKey).TryGet(out var key, out _))
             {
                 using (key)
                 {
+                    hash = key.Hash.DisplayName();
                     Add("ak.pem", Encoding.ASCII.GetBytes(key.ToPem() + "\n"));
                 }
             }
@@ -81,7 +88,7 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
             }
 
             Add("result.json", JsonSerializer.SerializeToUtf8Bytes(Result(host, record, row), Json));
-            Add("README.txt", Encoding.UTF8.GetBytes(ReadMe(host, record, evidence)));
+            Add("README.txt", Encoding.UTF8.GetBytes(ReadMe(host, record, hash)));
 
             void Add(string name, byte[] content)
             {
@@ -114,7 +121,7 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
         Findings = AttestationDirectory.Findings(row?.Findings),
     };
 
-    private static string ReadMe(string host, EvidenceRecord record, Evidence evidence)
+    private static string ReadMe(string host, EvidenceRecord record, string hash)
     {
         var bank = ((TpmAlgorithm)record.Bank).DisplayName();
         var operations = record.Operations.Replace("-", "", StringComparison.Ordinal);
@@ -127,14 +134,15 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
               ak.pem, ak.tpmt   the attestation key enrolled for the host, as PEM and as TPMT_PUBLIC
               nonce.txt         the nonce we sent; the quote must carry it
               nonce-random.bin  the random part of the nonce
-              pcrs.bin          the quoted PCR values of bank {bank}, in rising order; pcrs.txt is the same to read
+              pcrs.bin          the quoted PCR values of bank {bank}, as tpm2_quote -F serialized writes them; pcrs.txt is the same to read
               eventlog.bin      the boot log the host sent, if it sent one (a claim: worth what its replay has in common with the PCRs)
               result.json       what the portal concluded
 
             1. Is it this TPM's quote, over our nonce and these values? (tpm2-tools)
 
-              tpm2_checkquote -u ak.pem -m quote.msg -s quote.sig -g {bank} -q $(od -An -tx1 -v nonce.txt | tr -d ' \n') \
-                -f pcrs.bin -F values -l {bank}:{string.Join(',', evidence.Pcrs.Keys.Order())}
+              tpm2_checkquote -u ak.pem -m quote.msg -s quote.sig -g {hash} -q $(od -An -tx1 -v nonce.txt | tr -d ' \n') -f pcrs.bin
+
+              It prints the values and the signature and ends with exit code 0; with 1 where anything was changed.
 
             2. Was the nonce made for this host and purpose? Both lines must be equal:
 

@@ -62,6 +62,38 @@ public static class SerializedPcrs
         return PcrValues.FromConcatenated(selection, joined.AsSpan(0, length));
     }
 
+    /// <summary>The same form of values, for <c>tpm2_checkquote -f</c>: the one it reads for any number of PCRs.</summary>
+    /// <param name="values">At most 16 banks.</param>
+    public static byte[] Write(PcrValues values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        using var stream = new MemoryStream();
+        using var writer = new BinaryWriter(stream);
+        writer.Write(values.Banks.Length);
+        foreach (var bank in values.Banks)
+        {
+            writer.Write((ushort)bank.Algorithm);
+            writer.Write((byte)(PcrMask.PcrCount / 8));
+            writer.Write(bank.Mask);
+            writer.Write((byte)0);
+        }
+        writer.Write(new byte[SelectionSlotSize * (SelectionSlots - values.Banks.Length)]);
+        var lists = values.Banks.SelectMany(bank => bank.Pcrs.Select(pcr => bank.Get(pcr)!)).Chunk(DigestSlots).ToArray();
+        writer.Write(lists.Length);
+        foreach (var list in lists)
+        {
+            writer.Write(list.Length);
+            foreach (var digest in list)
+            {
+                writer.Write((ushort)digest.Length);
+                writer.Write(digest);
+                writer.Write(new byte[TpmHash.MaxDigestSize - digest.Length]);
+            }
+            writer.Write(new byte[DigestSlotSize * (DigestSlots - list.Length)]);
+        }
+        return stream.ToArray();
+    }
+
     private static int[] DigestSizes(PcrSelection selection)
     {
         var sizes = new int[selection.Count];
