@@ -18,6 +18,7 @@ public abstract class PageTest : BunitContext, IAsyncLifetime
     protected PageTest()
     {
         JSInterop.Mode = JSRuntimeMode.Loose;
+        DefaultWaitTimeout = TimeSpan.FromSeconds(20);
         Services.AddMudServices(mud => mud.PopoverOptions.CheckForPopoverProvider = false);
         Services.AddSingleton<TimeProvider>(Clock);
         Services.AddSingleton<IChangeFeed, InProcessChangeFeed>();

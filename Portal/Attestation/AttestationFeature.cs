@@ -15,7 +15,7 @@ public static class AttestationFeature
     /// <summary>Adds the contributions; the attestation itself is the core's.</summary>
     public static IServiceCollection AddAttestationFeature(this IServiceCollection services)
     {
-        services.AddSingleton<LatestEvidence>();
+        services.AddSingleton<TrustBoard>();
         services.Contribute(new HostColumn(TrustFacet.FacetName, "Trust", 200, TrustCell.Cell) { Topics = [ChangeTopic.Attestation], Room = ColumnRoom.Narrow });
         services.Contribute(new HostFacetLook(TrustFacet.FacetName, TrustLook.ToneOf)
         {

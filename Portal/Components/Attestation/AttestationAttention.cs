@@ -13,9 +13,11 @@ internal static class AttestationAttention
 {
     private const int MostNamed = 5;
 
-    public static async Task<IReadOnlyList<AttentionLine>> HostsAsync(IServiceProvider services, Caller caller, CancellationToken ct)
+    public static Task<IReadOnlyList<AttentionLine>> HostsAsync(IServiceProvider services, Caller caller, CancellationToken ct) =>
+        services.GetRequiredService<TrustBoard>().Attention.GetAsync(ct);
+
+    public static async Task<IReadOnlyList<AttentionLine>> HostsAsync(HostDirectory hosts, CancellationToken ct)
     {
-        var hosts = services.GetRequiredService<HostDirectory>();
         var lines = new List<AttentionLine>();
         foreach (var status in (TrustStatus[])[TrustStatus.Untrusted, TrustStatus.Stale, TrustStatus.Unknown])
         {

@@ -8,9 +8,8 @@ using Portal.Core.Inventory;
 namespace Portal.Components.Attestation;
 
 /// <summary>The verdict in one sentence, its reasons, and what to do.</summary>
-public sealed partial class VerdictCard(IServiceProvider services, HostExplanations explanations, Announcer announcer) : IDisposable
+public sealed partial class VerdictCard(IServiceProvider services, HostExplanations explanations, Announcer announcer)
 {
-    private readonly CancellationTokenSource stop = new();
     private bool busy;
     private string? peer;
 
@@ -42,21 +41,21 @@ public sealed partial class VerdictCard(IServiceProvider services, HostExplanati
     /// <summary>First differences of other kinds.</summary>
     private List<Finding> Others => [.. View.Findings.Where(f => !f.IsNote && !f.Follows && f != Leading)];
 
-    protected override async Task OnInitializedAsync() => peer = (await explanations.ComparableAsync(Row.Host.Id, 1, stop.Token)).FirstOrDefault();
+    protected override async Task OnInitializedAsync() => peer = (await explanations.ComparableAsync(Row.Host.Id, 1, Stopping)).FirstOrDefault();
 
     private async Task AttestAsync()
     {
         busy = true;
         try
         {
-            var outcome = await AttestationFeature.AttestAsync(services, Caller!, Row.Host, stop.Token);
+            var outcome = await AttestationFeature.AttestAsync(services, Caller!, Row.Host, Stopping);
             await Refused.InvokeAsync(outcome.Refusal);
             if (outcome.Succeeded)
             {
                 announcer.Say(outcome.Value);
             }
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
         {
             // The page was left; the attempt goes on without it.
         }
@@ -69,10 +68,4 @@ public sealed partial class VerdictCard(IServiceProvider services, HostExplanati
     private static string BaselineHref(ComparedBaseline baseline) => $"/baselines/{baseline.BaselineId}/{baseline.Number}";
 
     private static string Capital(string text) => text.Length == 0 ? "No answer" : char.ToUpperInvariant(text[0]) + text[1..];
-
-    public void Dispose()
-    {
-        stop.Cancel();
-        stop.Dispose();
-    }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using Portal.Components.Shared;
 using Portal.Core.Inventory;
 
 namespace Portal.Components.Hosts;
@@ -7,42 +9,27 @@ namespace Portal.Components.Hosts;
 /// <param name="Facets">Counts over all hosts.</param>
 public sealed record HostTotals(int Hosts, IReadOnlyList<FacetCount> Facets);
 
-/// <summary>Counts over all hosts, shared by every open page: however many look, the database is asked once every other second.</summary>
+/// <summary>Counts of hosts, shared by every open page.</summary>
 /// <param name="hosts">Counts.</param>
 /// <param name="time">Our clock.</param>
 public sealed class HostCounts(HostDirectory hosts, TimeProvider time)
 {
-    private static readonly TimeSpan Kept = TimeSpan.FromSeconds(2);
+    private const int MostSearches = 64;
 
-    private readonly SemaphoreSlim counting = new(1, 1);
-    private (DateTimeOffset At, HostTotals Totals)? last;
+    private readonly Recent<HostTotals> totals = new(time, async ct => new HostTotals(await hosts.TotalAsync(ct), await hosts.CountsAsync("", ct)));
+    private readonly ConcurrentDictionary<string, Recent<IReadOnlyList<FacetCount>>> searches = new(StringComparer.Ordinal);
 
-    /// <summary>The counts, not older than two seconds.</summary>
-    public async Task<HostTotals> CurrentAsync(CancellationToken ct)
+    /// <summary>Over all hosts.</summary>
+    public Task<HostTotals> CurrentAsync(CancellationToken ct) => totals.GetAsync(ct);
+
+    /// <summary>Over the hosts a search finds, each facet without its own terms.</summary>
+    public Task<IReadOnlyList<FacetCount>> OfAsync(string search, CancellationToken ct)
     {
-        if (Recent is { } known)
+        if (searches.Count >= MostSearches)
         {
-            return known;
+            searches.Clear();
         }
 
-        await counting.WaitAsync(ct);
-        try
-        {
-            if (Recent is { } counted)
-            {
-                return counted;
-            }
-
-            var at = time.GetUtcNow();
-            var totals = new HostTotals(await hosts.TotalAsync(ct), await hosts.CountsAsync("", ct));
-            last = (at, totals);
-            return totals;
-        }
-        finally
-        {
-            counting.Release();
-        }
+        return searches.GetOrAdd(search, s => new(time, token => hosts.CountsAsync(s, token))).GetAsync(ct);
     }
-
-    private HostTotals? Recent => last is { } kept && (time.GetUtcNow() - kept.At).Duration() < Kept ? kept.Totals : null;
 }

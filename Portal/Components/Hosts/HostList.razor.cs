@@ -102,7 +102,7 @@ public sealed partial class HostList(
     private async Task CountAsync()
     {
         totals = await allCounts.CurrentAsync(Stopping);
-        counts = view.Search.Length == 0 || refusal is not null ? totals.Facets : await hosts.CountsAsync(view.Search, Stopping);
+        counts = view.Search.Length == 0 || refusal is not null ? totals.Facets : await allCounts.OfAsync(view.Search, Stopping);
     }
 
     protected override bool Concerns(Change change)

@@ -14,9 +14,8 @@ public sealed partial class HostMenu(
     IServiceProvider services,
     IDialogService dialogs,
     ISnackbar snackbar,
-    IJSRuntime js) : IDisposable
+    IJSRuntime js)
 {
-    private readonly CancellationTokenSource stop = new();
     private ElementReference menu;
     private Host? host;
     private List<HostAction> offered = [];
@@ -46,14 +45,14 @@ public sealed partial class HostMenu(
     /// <summary>Asks if need be, does it, and says what came of it.</summary>
     public async Task RunAsync(Host on, HostAction action)
     {
-        if (Caller is null || (action.Ask is { } ask && !await ConfirmDialog.AskAsync(dialogs, await ask(services, on, stop.Token))))
+        if (Caller is null || (action.Ask is { } ask && !await ConfirmDialog.AskAsync(dialogs, await ask(services, on, Stopping))))
         {
             return;
         }
 
         try
         {
-            var outcome = await action.Run(services, Caller, on, stop.Token);
+            var outcome = await action.Run(services, Caller, on, Stopping);
             if (outcome.Succeeded)
             {
                 snackbar.Add(outcome.Value, Severity.Normal);
@@ -61,7 +60,7 @@ public sealed partial class HostMenu(
 
             await Done.InvokeAsync(outcome.Refusal);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
         {
             // The page was left; what was asked for goes on without it.
         }
@@ -74,11 +73,5 @@ public sealed partial class HostMenu(
             opening = null;
             await js.InvokeVoidAsync("portal.openMenu", menu, at);
         }
-    }
-
-    public void Dispose()
-    {
-        stop.Cancel();
-        stop.Dispose();
     }
 }

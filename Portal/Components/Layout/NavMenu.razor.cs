@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Components;
+using Portal.Components.Shared;
 using Portal.Core.Access;
 using Portal.Core.Changes;
 using Portal.Extensions;
@@ -14,7 +15,6 @@ public sealed partial class NavMenu(
     ILogger<NavMenu> log)
 {
     private readonly Dictionary<MenuPlace, MenuBadge?> badges = [];
-    private readonly CancellationTokenSource stop = new();
     private MenuPlace[] shown = [];
     private IDisposable? subscription;
     private int waiting;
@@ -47,11 +47,11 @@ public sealed partial class NavMenu(
     {
         try
         {
-            await Task.Delay(TimeSpan.FromSeconds(1), time, stop.Token);
+            await Task.Delay(LiveComponent.AtMostEvery, time, Stopping);
             Interlocked.Exchange(ref waiting, 0);
             await CountAsync();
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
         {
             // The tab was closed meanwhile.
         }
@@ -66,7 +66,7 @@ public sealed partial class NavMenu(
                 await using var scope = scopes.CreateAsyncScope();
                 badges[place] = await BadgeAsync(place, scope.ServiceProvider);
             }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
             {
                 return;
             }
@@ -85,16 +85,15 @@ public sealed partial class NavMenu(
 
     private async Task<MenuBadge?> BadgeAsync(MenuPlace place, IServiceProvider services) => (place.BadgeFor, place.Badge, Caller) switch
     {
-        ({ } count, _, { } caller) => await count(services, caller, stop.Token),
-        (null, { } count, _) => await count(services, stop.Token),
+        ({ } count, _, { } caller) => await count(services, caller, Stopping),
+        (null, { } count, _) => await count(services, Stopping),
         _ => null,
     };
 
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
         subscription?.Dispose();
-        stop.Cancel();
-        stop.Dispose();
+        base.Dispose(disposing);
     }
 
     [LoggerMessage(4001, LogLevel.Error, "The badge of {Place} could not be counted")]

@@ -4,15 +4,15 @@ using Portal.Core.Changes;
 namespace Portal.Components.Shared;
 
 /// <summary>A component that asks again when something it shows was changed, at most once a second however much happens.</summary>
-public abstract class LiveComponent : ComponentBase, IDisposable
+public abstract class LiveComponent : LeavableComponent
 {
+    /// <summary>How long pages wait after a change for others to come with it.</summary>
+    public static readonly TimeSpan AtMostEvery = TimeSpan.FromSeconds(1);
+
     private const int Undrawn = 0;
     private const int UndrawnAndMissed = 1;
     private const int Drawn = 2;
 
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
-
-    private readonly CancellationTokenSource stop = new();
     private IDisposable? subscription;
     private int waiting;
     private int phase = Undrawn;
@@ -23,8 +23,8 @@ public abstract class LiveComponent : ComponentBase, IDisposable
     [Inject]
     public required TimeProvider Time { get; init; }
 
-    /// <summary>Ends with the component.</summary>
-    protected CancellationToken Stopping => stop.Token;
+    /// <summary>How long this one waits; not less than <see cref="AtMostEvery"/>.</summary>
+    protected virtual TimeSpan Pause => AtMostEvery;
 
     /// <summary>Whether a change may concern what is shown. Called on the thread of whoever made it: look, do not work.</summary>
     protected abstract bool Concerns(Change change);
@@ -68,12 +68,12 @@ public abstract class LiveComponent : ComponentBase, IDisposable
     {
         try
         {
-            await Task.Delay(Pause, Time, stop.Token);
+            await Task.Delay(Pause, Time, Stopping);
             Interlocked.Exchange(ref waiting, 0);
             await RefreshAsync();
             StateHasChanged();
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (Stopping.IsCancellationRequested)
         {
             // The page was left meanwhile.
         }
@@ -83,17 +83,10 @@ public abstract class LiveComponent : ComponentBase, IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        Dispose(true);
-        GC.SuppressFinalize(this);
-    }
-
     /// <summary>Stops listening.</summary>
-    protected virtual void Dispose(bool disposing)
+    protected override void Dispose(bool disposing)
     {
         subscription?.Dispose();
-        stop.Cancel();
-        stop.Dispose();
+        base.Dispose(disposing);
     }
 }
