@@ -7,7 +7,6 @@ using Portal.Components.Overview;
 using Portal.Components.Settings;
 using Portal.Components.Tasks;
 using Portal.Components.VirtualMachines;
-using Portal.Components.Settings;
 using Portal.Identity;
 using Portal.Profiles;
 
@@ -33,8 +32,6 @@ try
     builder.Services.AddSettingsPages(profile.IsDemo);
     builder.Services.AddHostsFeature();
     builder.Services.AddAttestationFeature();
-    builder.Services.AddActivityPages();
-    builder.Services.AddSettingsPages(profile.IsDemo);
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);

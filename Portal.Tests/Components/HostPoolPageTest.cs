@@ -62,7 +62,7 @@ public abstract class HostPoolPageTest : PageTest
     }
 
     /// <summary>What the addresses lead to: the part after the host.</summary>
-    private protected static string Text(IRenderedComponent<IComponent> page) => System.Text.RegularExpressions.Regex.Replace(page.Find("body, :root, *").TextContent, @"\s+", " ");
+    private protected static string Text(IRenderedComponent<IComponent> page) => string.Join(' ', page.Find("body, :root, *").TextContent.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
     protected override async ValueTask DisposeAsyncCore()
     {
