@@ -49,7 +49,7 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
         await visit.Button("Actions on kvm-a01").ClickAsync();
         await visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = "To maintenance" }).ClickAsync();
         await LookAtDialogAsync(visit, "To maintenance");
-        await visit.GoAsync("/vms/billing-db-01");
+        await visit.GoAsync("/vms/staging-db-01");
         await visit.Button("More").ClickAsync();
         await LookAsync(visit, "menu of a VM");
         await visit.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Delete" }).ClickAsync();
