@@ -91,8 +91,6 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
             "/vms/billing-db-01/activity",
             "/vms/billing-db-01/edit",
             "/vms/nowhere",
-            "/clusters",
-            "/clusters/prod-a",
             "/clusters/prod-a/policy",
             "/clusters/nowhere",
             "/baselines",
