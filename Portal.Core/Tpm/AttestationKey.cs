@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 
 namespace Portal.Core.Tpm;
@@ -9,9 +8,6 @@ namespace Portal.Core.Tpm;
 /// </summary>
 public sealed class AttestationKey : IDisposable
 {
-    private const int MinRsaBits = 2048;
-    private const int MaxRsaBits = 4096;
-
     // Verifying only reads the imported key: OpenSSL documents concurrent reads as safe, and .NET adds no state of its own.
     private readonly RSA? _rsa;
     private readonly ECDsa? _ecdsa;
@@ -55,7 +51,11 @@ public sealed class AttestationKey : IDisposable
         ArgumentNullException.ThrowIfNull(area);
         if ((CheckAttributes(area.Attributes) ?? CheckScheme(area)) is { } refusal)
             return refusal;
-        return area.Type == TpmAlgorithm.Rsa ? ImportRsa(area) : ImportEcc(area);
+        if (area.Type == TpmAlgorithm.Rsa)
+            return PublicNumbers.ImportRsa(area).TryGet(out var rsa, out refusal) ? new AttestationKey(area, rsa, null, 0) : refusal;
+        return PublicNumbers.ImportEcc(area, ECDsa.Create).TryGet(out var ecdsa, out refusal)
+            ? new AttestationKey(area, null, ecdsa, PublicNumbers.FieldSize(area.Curve))
+            : refusal;
     }
 
     /// <summary>
@@ -68,7 +68,7 @@ public sealed class AttestationKey : IDisposable
         if (_ecdsa is null)
             return VerifiesRsa(_rsa!, digest, signature.Rsa.Span);
         Span<byte> joined = stackalloc byte[2 * _fieldSize];
-        return TryPad(signature.R.Span, joined[.._fieldSize]) && TryPad(signature.S.Span, joined[_fieldSize..])
+        return PublicNumbers.TryPad(signature.R.Span, joined[.._fieldSize]) && PublicNumbers.TryPad(signature.S.Span, joined[_fieldSize..])
             && _ecdsa.VerifyHash(digest, joined);
     }
 
@@ -123,68 +123,5 @@ public sealed class AttestationKey : IDisposable
         if (!area.SchemeHash.IsTrustedHash())
             return new(TpmRefusalCode.WeakHash, $"The key signs with {area.SchemeHash.DisplayName()}; SHA-256 or stronger is needed.");
         return null;
-    }
-
-    private static TpmResult<AttestationKey> ImportRsa(TpmtPublic area)
-    {
-        if (area.KeyBits < MinRsaBits)
-            return new TpmRefusal(TpmRefusalCode.KeyTooWeak, $"An RSA key of {area.KeyBits} bits; at least {MinRsaBits} are needed.");
-        if (area.KeyBits > MaxRsaBits)
-            return new TpmRefusal(TpmRefusalCode.TooLarge, $"An RSA key of {area.KeyBits} bits; at most {MaxRsaBits} are supported.");
-        var modulus = area.Modulus.Span;
-        if (modulus.Length * 8 != area.KeyBits || (modulus[0] & 0x80) == 0 || (modulus[^1] & 1) == 0)
-            return new TpmRefusal(TpmRefusalCode.KeyInvalid, $"The modulus is no odd number of {area.KeyBits} bits.");
-        if (area.Exponent != 65537)
-            return new TpmRefusal(TpmRefusalCode.KeyInvalid, $"The public exponent is {area.Exponent}; only 65537 is supported.");
-        var parameters = new RSAParameters { Modulus = modulus.ToArray(), Exponent = [1, 0, 1] };
-        return TryImport(() => RSA.Create(parameters), out var rsa)
-            ? new AttestationKey(area, rsa, null, 0)
-            : new TpmRefusal(TpmRefusalCode.KeyInvalid, "The modulus is no usable RSA key.");
-    }
-
-    private static TpmResult<AttestationKey> ImportEcc(TpmtPublic area)
-    {
-        var (curve, fieldSize) = area.Curve switch
-        {
-            TpmCurve.P256 => (ECCurve.NamedCurves.nistP256, 32),
-            TpmCurve.P384 => (ECCurve.NamedCurves.nistP384, 48),
-            _ => (default, 0),
-        };
-        if (fieldSize == 0)
-            return new TpmRefusal(TpmRefusalCode.KeyTooWeak, $"Curve 0x{(ushort)area.Curve:x4} is not accepted; P-256 and P-384 are.");
-        var point = new ECPoint { X = new byte[fieldSize], Y = new byte[fieldSize] };
-        if (!TryPad(area.X.Span, point.X) || !TryPad(area.Y.Span, point.Y))
-            return new TpmRefusal(TpmRefusalCode.KeyInvalid, "A coordinate is longer than the curve's field.");
-        var parameters = new ECParameters { Curve = curve, Q = point };
-        return TryImport(() => ECDsa.Create(parameters), out var ecdsa)
-            ? new AttestationKey(area, null, ecdsa, fieldSize)
-            : new TpmRefusal(TpmRefusalCode.KeyInvalid, "The point is not on the curve.");
-    }
-
-    /// <summary>The platform reports bad numbers by an exception only; this is where it ends.</summary>
-    private static bool TryImport<T>(Func<T> import, [NotNullWhen(true)] out T? key)
-        where T : AsymmetricAlgorithm
-    {
-        try
-        {
-            key = import();
-            return true;
-        }
-        catch (CryptographicException)
-        {
-            key = null;
-            return false;
-        }
-    }
-
-    /// <summary>Copies a number with zeros in front; false when it is too long. More zeros than needed are cut off.</summary>
-    private static bool TryPad(ReadOnlySpan<byte> number, Span<byte> padded)
-    {
-        number = number.TrimStart((byte)0);
-        if (number.Length > padded.Length)
-            return false;
-        padded[..^number.Length].Clear();
-        number.CopyTo(padded[^number.Length..]);
-        return true;
     }
 }

@@ -28,7 +28,7 @@ internal static class PssMaxSalt
             return false;
         var block = encoded[..(encoded.Length - size - 1)];
         var check = encoded.Slice(block.Length, size);
-        Unmask(hash, check, block);
+        Mgf1.Mask(hash, check, block);
         block[0] &= 0x7F;
         // Longest salt: no padding zeros, the separator 01 stands first.
         if (block[0] != 1)
@@ -37,22 +37,5 @@ internal static class PssMaxSalt
         digest.CopyTo(message[8..]);
         block[1..].CopyTo(message[(8 + size)..]);
         return TpmHash.Matches(hash, message, check);
-    }
-
-    /// <summary>XORs MGF1 of the seed onto the block. Source: RFC 8017 section B.2.1.</summary>
-    private static void Unmask(TpmAlgorithm hash, ReadOnlySpan<byte> seed, Span<byte> block)
-    {
-        Span<byte> input = stackalloc byte[TpmHash.MaxDigestSize + 4];
-        input = input[..(seed.Length + 4)];
-        seed.CopyTo(input);
-        Span<byte> mask = stackalloc byte[TpmHash.MaxDigestSize];
-        for (var counter = 0; !block.IsEmpty; counter++)
-        {
-            System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(input[seed.Length..], counter);
-            var size = Math.Min(TpmHash.Compute(hash, input, mask), block.Length);
-            for (var i = 0; i < size; i++)
-                block[i] ^= mask[i];
-            block = block[size..];
-        }
     }
 }

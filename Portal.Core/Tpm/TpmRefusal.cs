@@ -45,6 +45,12 @@ public enum TpmRefusalCode
     /// <summary>The key may also decrypt, which an attestation key must not.</summary>
     KeyCanDecrypt,
 
+    /// <summary>The key cannot decrypt, which an endorsement key must.</summary>
+    KeyCannotDecrypt,
+
+    /// <summary>The key may also sign, which an endorsement key must not.</summary>
+    KeyCanSign,
+
     /// <summary>The key leaves its signing scheme open to whoever uses it.</summary>
     KeySchemeOpen,
 
@@ -105,6 +111,8 @@ public sealed record TpmRefusal(TpmRefusalCode Code, string Message)
             or TpmRefusalCode.KeyNotFixedToParent or TpmRefusalCode.KeyMadeOutsideTpm or TpmRefusalCode.KeyCanDecrypt
             or TpmRefusalCode.KeySchemeOpen or TpmRefusalCode.KeyTooWeak or TpmRefusalCode.KeyInvalid =>
             "Create a proper attestation key on the host and enrol it again.",
+        TpmRefusalCode.KeyCannotDecrypt or TpmRefusalCode.KeyCanSign =>
+            "Have the agent register the TPM's endorsement key, made from one of the TCG's templates.",
         TpmRefusalCode.WeakHash or TpmRefusalCode.BankAbsent =>
             "Activate the SHA-256 PCR bank in the host's firmware and use keys that sign with SHA-256 or stronger.",
         TpmRefusalCode.NonceMismatch =>

@@ -19,7 +19,7 @@ public sealed class FuzzTests
     [
         .. new[]
         {
-            "ak-rsa.pub", "ak-ecc.tpmt", "ek-rsa.pub", "q-rsa-sha256.msg", "q-rsa-sha1.msg", "q-ecc-sha256.sig", "q-rsa-sha256.sig",
+            "ak-rsa.pub", "ak-ecc.tpmt", "ek-rsa.pub", "vm-ovmf-boot1/ek.pub", "q-rsa-sha256.msg", "q-rsa-sha1.msg", "q-ecc-sha256.sig", "q-rsa-sha256.sig",
             "q-rsa-sha256.pcrs.serialized", "vm-ovmf-boot1/q.msg", "vm-ovmf-boot1/q.pcrs",
         }.Select(Fixture.Tpm),
     ];
@@ -32,6 +32,9 @@ public sealed class FuzzTests
 
     [Fact]
     public void Structures_MutatedRecordings_GiveAValueOrARefusal() => Mutated(s_structures).Sample(ReadStructures, iter: s_iterations);
+
+    [Fact]
+    public void Structures_CutAnywhere_GiveAValueOrARefusal() => EveryCut(s_structures, ReadStructures);
 
     [Fact]
     public void EventLog_Noise_GivesAValueOrARefusal() => s_noise.Sample(ReadLog, iter: s_iterations);
@@ -99,6 +102,15 @@ public sealed class FuzzTests
             Assert.All(expected, pair => Assert.Equal(pair.Value, replayed.Get(pair.Key)));
         }, iter: s_iterations / 5);
 
+    private static void EveryCut(byte[][] recordings, Action<byte[]> read)
+    {
+        foreach (var recording in recordings)
+        {
+            for (var length = 0; length <= recording.Length; length++)
+                read(recording[..length]);
+        }
+    }
+
     private static void ReadStructures(byte[] bytes)
     {
         AssertAnswered(TpmsAttest.Parse(bytes));
@@ -114,6 +126,7 @@ public sealed class FuzzTests
         AssertAnswered(key);
         if (key.IsAccepted)
             key.Value.Dispose();
+        AssertAnswered(EndorsementKey.Accept(bytes));
     }
 
     private static void ReadLog(byte[] bytes)

@@ -141,7 +141,7 @@ internal static class Failures
         TpmRefusalCode.PcrDigestMismatch => FindingCode.PcrDigestMismatch,
         TpmRefusalCode.KeyNotRestricted or TpmRefusalCode.KeyCannotSign or TpmRefusalCode.KeyNotFixedToTpm or TpmRefusalCode.KeyNotFixedToParent
             or TpmRefusalCode.KeyMadeOutsideTpm or TpmRefusalCode.KeyCanDecrypt or TpmRefusalCode.KeySchemeOpen or TpmRefusalCode.KeyTooWeak
-            or TpmRefusalCode.KeyInvalid => FindingCode.KeyUnacceptable,
+            or TpmRefusalCode.KeyInvalid or TpmRefusalCode.KeyCannotDecrypt or TpmRefusalCode.KeyCanSign => FindingCode.KeyUnacceptable,
         TpmRefusalCode.BankAbsent or TpmRefusalCode.BankIncomplete or TpmRefusalCode.SeparatorMissing => FindingCode.BankUnmeasured,
         TpmRefusalCode.NothingGiven or TpmRefusalCode.Truncated or TpmRefusalCode.TrailingBytes or TpmRefusalCode.TooLarge or TpmRefusalCode.Malformed
             or TpmRefusalCode.UnsupportedAlgorithm or TpmRefusalCode.BadMagic or TpmRefusalCode.NotAQuote => FindingCode.QuoteMalformed,

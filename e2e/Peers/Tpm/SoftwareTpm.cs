@@ -5,12 +5,18 @@ using System.Net.Sockets;
 namespace Portal.E2E.Peers.Tpm;
 
 /// <summary>
-/// A real software TPM (swtpm) with fresh state in a directory of its own, driven by tpm2-tools. One per test class; when the programs
-/// are not installed, <see cref="RequireOrSkip"/> skips the test and says what is missing.
+/// A real software TPM (swtpm) with fresh state in a directory of its own, driven by tpm2-tools. It leaves its factory with two endorsement
+/// keys, <see cref="RsaEndorsement"/> and <see cref="EccEndorsement"/>. One per test class; when the programs are not installed, <see cref="RequireOrSkip"/> skips the test and says what is missing.
 /// </summary>
 public sealed class SoftwareTpm : IAsyncLifetime
 {
-    private static readonly string[] s_programs = ["swtpm", "tpm2_createek", "tpm2_createak", "tpm2_quote", "tpm2_checkquote", "tpm2_eventlog", "openssl"];
+    private static readonly string[] s_programs = ["swtpm", "swtpm_setup", "tpm2_createek", "tpm2_createak", "tpm2_quote", "tpm2_checkquote", "tpm2_activatecredential", "tpm2_eventlog", "openssl"];
+    /// <summary>Handle of the RSA-2048 endorsement key. Source: TCG TPM v2.0 Provisioning Guidance, "Reserved Handles".</summary>
+    public const string RsaEndorsement = "0x81010001";
+
+    /// <summary>Handle of the P-384 endorsement key swtpm makes.</summary>
+    public const string EccEndorsement = "0x81010016";
+
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("portal-swtpm-");
@@ -22,18 +28,22 @@ public sealed class SoftwareTpm : IAsyncLifetime
     public void RequireOrSkip()
     {
         if (_missing is not null)
-            Assert.Skip($"{_missing} is not installed (Debian packages swtpm, tpm2-tools and openssl).");
+            Assert.Skip($"{_missing} is not installed (Debian packages swtpm, swtpm-tools, tpm2-tools and openssl).");
     }
 
     public async ValueTask InitializeAsync()
     {
         if (_missing is not null)
             return;
+        var state = Directory.CreateDirectory(PathOf("state")).FullName;
+        var (exitCode, output, error) = await TryAsync("swtpm_setup", "--tpm2", "--tpmstate", state, "--createek", "--pcr-banks", "-");
+        if (exitCode != 0)
+            throw new InvalidOperationException($"swtpm_setup ended with {exitCode}: {output} {error}");
         // Another program may take the ports between finding and using them.
         for (var attempt = 0; attempt < 10; attempt++)
         {
             _port = FreePortPair();
-            _swtpm = Start("swtpm", "socket", "--tpm2", "--tpmstate", $"dir={Directory.CreateDirectory(PathOf("state")).FullName}",
+            _swtpm = Start("swtpm", "socket", "--tpm2", "--tpmstate", $"dir={state}",
                 "--server", $"type=tcp,port={_port},bindaddr=127.0.0.1", "--ctrl", $"type=tcp,port={_port + 1},bindaddr=127.0.0.1",
                 "--flags", "not-need-init,startup-clear");
             if (await AnswersAsync())
