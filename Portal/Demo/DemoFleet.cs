@@ -34,46 +34,78 @@ internal sealed partial class DemoFleet(
     ILogger<DemoFleet> log) : BackgroundService
 {
     private const int EnrolAtOnce = 8;
+    private const int Attempts = 5;
     private static readonly Caller Administrator = Caller.With(DemoUsers.PersonOf("admin@internal"), Role.Administrator);
     private static readonly Caller Author = Caller.With(DemoUsers.PersonOf("security@internal"), Role.Security);
     private static readonly Caller Approver = Caller.With(DemoUsers.PersonOf("security2@internal"), Role.Security);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        try
+        for (var attempt = 1; attempt <= Attempts; attempt++)
         {
-            await seed.EnsureAsync(stoppingToken);
-            commands.Feed.Publish(Core.Changes.Change.Of(Core.Changes.ChangeTopic.Host));
-            commands.Feed.Publish(Core.Changes.Change.Of(Core.Changes.ChangeTopic.Cluster));
-            if (story.HasBegun)
+            try
             {
+                await PrepareAsync(stoppingToken);
                 return;
             }
+            catch (Exception fault) when (fault is not OperationCanceledException)
+            {
+                NotReady(log, attempt, Attempts, fault);
+            }
+        }
+    }
 
-            await ApproveBaselinesAsync(stoppingToken);
-            await EnrolAsync(stoppingToken);
-            await CreateVirtualMachinesAsync(stoppingToken);
-            await story.BeginAsync(stoppingToken);
-            await AttestChangedAsync(stoppingToken);
-            Ready(log, fleet.Hosts.Count);
-        }
-        catch (Exception fault) when (fault is not OperationCanceledException)
+    /// <summary>Does what is not done yet.</summary>
+    private async Task PrepareAsync(CancellationToken ct)
+    {
+        await seed.EnsureAsync(ct);
+        commands.Feed.Publish(Core.Changes.Change.Of(Core.Changes.ChangeTopic.Host));
+        commands.Feed.Publish(Core.Changes.Change.Of(Core.Changes.ChangeTopic.Cluster));
+        if (story.HasBegun)
         {
-            NotReady(log, fault);
+            return;
         }
+
+        await ApproveBaselinesAsync(ct);
+        await EnrolAsync(ct);
+        await CreateVirtualMachinesAsync(ct);
+        await story.BeginAsync(ct);
+        await AttestChangedAsync(ct);
+        Ready(log, fleet.Hosts.Count);
     }
 
     private async Task ApproveBaselinesAsync(CancellationToken ct)
     {
-        await using var db = await contexts.CreateDbContextAsync(ct);
-        var known = await db.Baselines.Select(b => b.Name).ToHashSetAsync(ct);
-        foreach (var reference in fleet.References.Where(r => !known.Contains(r.Name)))
+        foreach (var reference in fleet.References)
         {
-            var kind = reference.Kind == ReferenceKind.Firmware ? BaselineKinds.Firmware : BaselineKinds.Hypervisor;
-            var created = Expect(await commands.CreateBaseline.ExecuteAsync(Author, new(reference.Name, kind, reference.Description, ContentOf(reference)), ct));
-            var submitted = Expect(await commands.SubmitRevision.ExecuteAsync(Author, new(created.RevisionId), ct));
-            Expect(await commands.ApproveRevision.ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash, "Compared with the vendor's published digests."), ct));
+            var revision = await RevisionOfAsync(reference, ct);
+            if (revision.State == RevisionState.Draft)
+            {
+                revision = Expect(await commands.SubmitRevision.ExecuteAsync(Author, new(revision.RevisionId), ct));
+            }
+
+            if (revision.State == RevisionState.InReview)
+            {
+                Expect(await commands.ApproveRevision.ExecuteAsync(Approver, new(revision.RevisionId, revision.ContentHash, "Compared with the vendor's published digests."), ct));
+            }
         }
+    }
+
+    /// <summary>The newest revision of a reference's baseline, which may be half way to its approval.</summary>
+    private async Task<RevisionStanding> RevisionOfAsync(ReferenceImage reference, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var known = await db.BaselineRevisions
+            .Where(r => db.Baselines.Any(b => b.Id == r.BaselineId && b.Name == reference.Name))
+            .OrderByDescending(r => r.Number)
+            .FirstOrDefaultAsync(ct);
+        if (known is not null)
+        {
+            return RevisionStanding.Of(known);
+        }
+
+        var kind = reference.Kind == ReferenceKind.Firmware ? BaselineKinds.Firmware : BaselineKinds.Hypervisor;
+        return Expect(await commands.CreateBaseline.ExecuteAsync(Author, new(reference.Name, kind, reference.Description, ContentOf(reference)), ct));
     }
 
     private async Task EnrolAsync(CancellationToken ct)
@@ -129,8 +161,8 @@ internal sealed partial class DemoFleet(
     [LoggerMessage(1101, LogLevel.Information, "The simulated fleet of {Hosts} hosts is attested and its story has begun")]
     private static partial void Ready(ILogger log, int hosts);
 
-    [LoggerMessage(1102, LogLevel.Error, "The simulated fleet could not be prepared; a restart tries again")]
-    private static partial void NotReady(ILogger log, Exception fault);
+    [LoggerMessage(1102, LogLevel.Error, "The simulated fleet could not be prepared at attempt {Attempt} of {Attempts}; it goes on where it was at the next one or after a restart")]
+    private static partial void NotReady(ILogger log, int attempt, int attempts, Exception fault);
 }
 
 /// <summary>The ordinary commands the demo uses.</summary>
