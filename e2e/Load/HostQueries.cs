@@ -18,8 +18,10 @@ internal static class HostQueries
         "model=*R7* trust=trusted", "os=RHEL* cluster=load*", "baseline=RHEL*", "baseline!=RHEL*",
     ];
 
-    public static async Task<IReadOnlyList<Figure>> MeasureAsync(Fleet fleet, CancellationToken ct)
+    public static async Task<IReadOnlyList<Figure>> MeasureAsync(CancellationToken ct)
     {
+        var fleet = await Fleet.SharedAsync(ct);
+        await fleet.AttestAllAsync(ct);
         var hosts = fleet.Get<HostDirectory>();
         var first = await BestAsync(() => ListAsync(hosts, new HostQuery { Take = Page }, ct));
         var sorts = await SlowestAsync(
