@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
 using Portal.Core.Audit;
@@ -117,6 +118,12 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         }
     }
 
+    /// <summary>VMs that are marked when these hosts lose trust: those that require it and run there, or are about to.</summary>
+    internal static Expression<Func<VirtualMachine, bool>> LosingTheirHost(IReadOnlyCollection<Guid> hosts) =>
+        v => v.HostId != null && hosts.Contains(v.HostId.Value) && v.TrustLevel == TrustLevel.Trusted
+            && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating
+                || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Creating);
+
     /// <summary>VMs that require trust on a host that just lost it are marked in the same transaction; the mark ends when the host is trusted again, it is never erased.</summary>
     private async Task<List<Guid>> MarkAsync(PortalDbContext db, Batch batch, List<Guid> lost, List<Guid> regained, DateTimeOffset now, CancellationToken ct)
     {
@@ -134,9 +141,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         }
 
         var hit = await db.VirtualMachines
-            .Where(v => v.HostId != null && lost.Contains(v.HostId.Value) && v.TrustLevel == TrustLevel.Trusted
-                && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating
-                    || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Creating))
+            .Where(LosingTheirHost(lost))
             .ToListAsync(ct);
         foreach (var vm in hit)
         {

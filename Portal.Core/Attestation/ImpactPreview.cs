@@ -22,6 +22,7 @@ public sealed class ImpactPreview(
     IDbContextFactory<PortalDbContext> contexts, AccessControl access, ApprovedRevisions approved, IAttestationService service, TimeProvider time)
 {
     private const int PageSize = 128;
+    private const string NoEvidence = "it never sent evidence";
 
     /// <summary>What approving a revision would do. Needs <see cref="Permission.Read"/>; refuses a revision that does not exist (<c>revision.not_found</c>).</summary>
     /// <param name="caller">Who asks.</param>
@@ -107,24 +108,33 @@ public sealed class ImpactPreview(
             .Select(h => new { h.Id, h.Name })
             .ToListAsync(ct);
         var ids = hosts.ConvertAll(h => h.Id);
-        var rows = await db.Attestations.AsNoTracking().Where(a => ids.Contains(a.HostId) && a.EvidenceDigest != null).ToDictionaryAsync(a => a.HostId, ct);
+        var rows = await db.Attestations.AsNoTracking().Where(a => ids.Contains(a.HostId)).ToDictionaryAsync(a => a.HostId, ct);
         // The latest evidence of a host has the host's own id.
         var evidence = await db.Evidence.AsNoTracking().Where(e => ids.Contains(e.Id)).ToDictionaryAsync(e => e.Id, ct);
         var digests = evidence.Values.Select(e => e.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
         var logs = await db.EventLogs.AsNoTracking().Where(l => digests.Contains(l.Digest)).ToDictionaryAsync(l => l.Digest, l => l.Content, StringComparer.Ordinal, ct);
-        var impacts = hosts.ConvertAll(h => rows.TryGetValue(h.Id, out var row) && evidence.TryGetValue(h.Id, out var stored)
-            ? Judge(row, service.Reappraise(stored, stored.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, cluster.Policy), cause) with
-            {
-                HostId = h.Id,
-                HostName = h.Name,
-                ClusterName = cluster.ClusterName,
-            }
-            : new HostImpact(h.Id, h.Name, cluster.ClusterName, ImpactEffect.CannotTell, TrustStatus.Unknown, TrustStatus.Unknown, "it never sent evidence"));
+        var impacts = hosts.ConvertAll(h => Judge(h.Id) with { HostName = h.Name, ClusterName = cluster.ClusterName });
         return await WithMachinesAsync(db, impacts, ct);
+
+        HostImpact Judge(Guid id) => (rows.GetValueOrDefault(id), evidence.GetValueOrDefault(id)) switch
+        {
+            (null, _) => new HostImpact(id, "", "", ImpactEffect.CannotTell, TrustStatus.Unknown, TrustStatus.Unknown, NoEvidence),
+            ({ } row, { } stored) when row.EvidenceDigest is not null => Reappraised(row, service.Reappraise(stored, stored.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, cluster.Policy), cause),
+            ({ } row, _) => WithoutEvidence(row),
+        };
+    }
+
+    /// <summary>What was never sent is not appraised again: the host stays what it is.</summary>
+    private HostImpact WithoutEvidence(HostAttestation row)
+    {
+        var status = row.StatusAt(time.GetUtcNow());
+        return row.FailedCheck is null
+            ? new HostImpact(row.HostId, "", "", ImpactEffect.CannotTell, status, status, NoEvidence)
+            : new HostImpact(row.HostId, "", "", ImpactEffect.Unchanged, status, status, StaysFailed(row));
     }
 
     /// <summary>The row is a copy nobody saves: what would be applied to it is applied, and read off.</summary>
-    private HostImpact Judge(HostAttestation row, AttestationReport report, ReappraisalCause cause)
+    private HostImpact Reappraised(HostAttestation row, AttestationReport report, ReappraisalCause cause)
     {
         var now = time.GetUtcNow();
         var (verdict, status) = (row.Verdict, row.StatusAt(now));
@@ -142,15 +152,17 @@ public sealed class ImpactPreview(
             (Verdict.Untrusted or Verdict.None, Verdict.Trusted) => (ImpactEffect.CannotTell, "its last evidence would match, but is too old to count"),
             (Verdict.Trusted, _) when !isFresh => (ImpactEffect.CannotTell, "its last evidence would match as before, but is too old to count"),
             (Verdict.Trusted, _) => (ImpactEffect.Unchanged, $"matches {Matched(row)}"),
-            _ when row.FailedCheck is not null => (ImpactEffect.Unchanged, $"{row.Reason}; no baseline clears that"),
+            _ when row.FailedCheck is not null => (ImpactEffect.Unchanged, StaysFailed(row)),
             _ => (ImpactEffect.Unchanged, row.Reason),
         };
         return new HostImpact(row.HostId, "", "", effect, status, row.StatusAt(now), reason);
     }
 
+    private static string StaysFailed(HostAttestation row) => $"{row.Reason}; no baseline clears that";
+
     private static string Matched(HostAttestation row) => string.Join(" and ", JsonSerializer.Deserialize<List<string>>(row.Matched) ?? []);
 
-    /// <summary>Running VMs that require trust, on the hosts that would lose it: those the loss would mark.</summary>
+    /// <summary>VMs that require trust, on the hosts that would lose it: those the loss would mark.</summary>
     private static async Task<List<HostImpact>> WithMachinesAsync(PortalDbContext db, List<HostImpact> impacts, CancellationToken ct)
     {
         var losing = impacts.Where(i => i.Effect is ImpactEffect.LosesTrust).Select(i => i.HostId).ToList();
@@ -160,8 +172,7 @@ public sealed class ImpactPreview(
         }
 
         var machines = (await db.VirtualMachines
-            .Where(v => v.HostId != null && losing.Contains(v.HostId.Value) && v.TrustLevel == TrustLevel.Trusted
-                && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating || v.Status == VirtualMachineStatus.Starting))
+            .Where(AttestationLedger.LosingTheirHost(losing))
             .OrderBy(v => v.Name)
             .Select(v => new { Host = v.HostId!.Value, v.Id, v.Name })
             .ToListAsync(ct)).ToLookup(v => v.Host, v => new TouchedMachine(v.Id, v.Name));
