@@ -50,7 +50,7 @@ public sealed class ChangeTrustPolicy(PolicyDesk desk)
             return ClusterRefusals.Meanwhile(cluster.Name);
         }
 
-        wanted = WholeSeconds(wanted);
+        wanted = wanted.InWholeSeconds();
         var differences = PolicyWords.Differences(cluster.Policy, wanted);
         if (differences.Count == 0)
         {
@@ -102,14 +102,4 @@ public sealed class ChangeTrustPolicy(PolicyDesk desk)
         step.Changes.Add(Change.Of(ChangeTopic.Cluster, cluster.Id));
         return new PolicyStanding(cluster.Id, PolicyEffect.WaitsForSecondPerson, cluster.PolicyRevision, proposal.Id);
     }
-
-    private static TrustPolicy WholeSeconds(TrustPolicy policy) => policy with
-    {
-        Lifetime = Whole(policy.Lifetime),
-        Interval = Whole(policy.Interval),
-        MaxAgeAtStart = Whole(policy.MaxAgeAtStart),
-        ForgetAfter = Whole(policy.ForgetAfter),
-    };
-
-    private static TimeSpan Whole(TimeSpan time) => TimeSpan.FromSeconds((long)time.TotalSeconds);
 }

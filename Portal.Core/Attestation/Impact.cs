@@ -1,12 +1,12 @@
 namespace Portal.Core.Attestation;
 
-/// <summary>What a change of baselines would do to a host.</summary>
+/// <summary>What a change of baselines or policy would do to a host.</summary>
 public enum ImpactEffect
 {
     /// <summary>Trusted now; its evidence would no longer match.</summary>
     LosesTrust,
 
-    /// <summary>Not trusted now; its evidence would match, and is fresh.</summary>
+    /// <summary>Not trusted now; its evidence would match, and count as fresh.</summary>
     GainsTrust,
 
     /// <summary>It has sent no evidence, or none that is fresh: what it runs now is not known.</summary>
@@ -37,7 +37,7 @@ public sealed record HostImpact(Guid HostId, string HostName, string ClusterName
 
 /// <summary>A preview under way.</summary>
 /// <param name="Hosts">Hosts in the clusters concerned when it began, for progress.</param>
-/// <param name="Clusters">Names of the clusters whose approved set would change.</param>
+/// <param name="Clusters">Names of the clusters whose approved set or policy would change.</param>
 /// <param name="ByHost">Every host of them, cluster by cluster and by name; appraised as they are asked for. Each page is read at its own moment.</param>
 public sealed record Impact(int Hosts, IReadOnlyList<string> Clusters, IAsyncEnumerable<HostImpact> ByHost);
 

@@ -10,8 +10,8 @@ using Portal.Core.Storage;
 namespace Portal.Core.Attestation;
 
 /// <summary>
-/// Says, before a baseline is approved or retired, what that would do to each host of the clusters in scope: the stored evidence is appraised
-/// again under the hypothetical set, by the very code that does so afterwards. Changes nothing. A page of hosts is in memory at a time.
+/// Says, before a baseline is approved or retired or a trust policy changed, what that would do to each host of the clusters in scope: the stored evidence is appraised
+/// again under the hypothetical policy, by the very code that does so afterwards. Changes nothing. A page of hosts is in memory at a time.
 /// </summary>
 /// <param name="contexts">The database.</param>
 /// <param name="access">Who may ask.</param>
@@ -50,6 +50,41 @@ public sealed class ImpactPreview(
             ? refusal
             : await ImpactAsync(new Hypothesis([], [revisionId]), ReappraisalCause.BaselineRetired, ct);
 
+    /// <summary>
+    /// What another trust policy of a cluster would do once in force. Needs <see cref="Permission.Read"/>; refuses a cluster that does not exist
+    /// (<c>cluster.not_found</c>) and a policy beyond the limits (<c>cluster.policy.*</c>). The policy in force has no effect on anybody.
+    /// </summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="clusterId">The cluster.</param>
+    /// <param name="policy">All of the wanted policy; fractions of a second are dropped.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<Outcome<Impact>> IfPolicyAsync(Caller caller, Guid clusterId, TrustPolicy policy, CancellationToken ct)
+    {
+        if (await access.DemandAsync(caller, Permission.Read, new AuditTarget("cluster", clusterId, clusterId.ToString()), ct) is { } refusal)
+        {
+            return refusal;
+        }
+
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        if (await db.Clusters.AsNoTracking().SingleOrDefaultAsync(c => c.Id == clusterId, ct) is not { } cluster
+            || await approved.ForClusterAsync(clusterId, null, ct) is not { } set)
+        {
+            return Refusal.NotFound("cluster", clusterId.ToString());
+        }
+
+        if (TrustPolicyRules.Instance.Refusal(policy) is { } invalid)
+        {
+            return invalid;
+        }
+
+        var wanted = policy.InWholeSeconds();
+        return await ImpactAsync(
+            db,
+            wanted == cluster.Policy ? [] : [new Concerned(cluster.Name, new AppraisalPolicy(set with { RequiredKinds = wanted.RequiredKinds }, wanted.Lifetime, wanted.ForgetAfter))],
+            ReappraisalCause.PolicyChanged,
+            ct);
+    }
+
     private static AuditTarget About(Guid revisionId) => new("baseline", null, revisionId.ToString());
 
     private async Task<Impact> ImpactAsync(Hypothesis hypothesis, ReappraisalCause cause, CancellationToken ct)
@@ -66,6 +101,11 @@ public sealed class ImpactPreview(
             }
         }
 
+        return await ImpactAsync(db, concerned, cause, ct);
+    }
+
+    private async Task<Impact> ImpactAsync(PortalDbContext db, List<Concerned> concerned, ReappraisalCause cause, CancellationToken ct)
+    {
         var ids = concerned.ConvertAll(c => c.Policy.Set.ClusterId);
         var hosts = await db.Hosts.CountAsync(h => ids.Contains(h.ClusterId), ct);
         return new Impact(hosts, concerned.ConvertAll(c => c.ClusterName), HostsAsync(concerned, cause, CancellationToken.None));
@@ -144,18 +184,18 @@ public sealed class ImpactPreview(
             return new HostImpact(row.HostId, "", "", ImpactEffect.CannotTell, status, status, "newer evidence came while this was worked out");
         }
 
-        var isFresh = row.FreshnessAt(now) == Freshness.Fresh;
+        var then = row.StatusAt(now);
         var (effect, reason) = (verdict, row.Verdict) switch
         {
             (Verdict.Trusted, Verdict.Untrusted) => (ImpactEffect.LosesTrust, row.Reason),
-            (Verdict.Untrusted or Verdict.None, Verdict.Trusted) when isFresh => (ImpactEffect.GainsTrust, $"would match {Matched(row)}"),
-            (Verdict.Untrusted or Verdict.None, Verdict.Trusted) => (ImpactEffect.CannotTell, "its last evidence would match, but is too old to count"),
-            (Verdict.Trusted, _) when !isFresh => (ImpactEffect.CannotTell, "its last evidence would match as before, but is too old to count"),
-            (Verdict.Trusted, _) => (ImpactEffect.Unchanged, $"matches {Matched(row)}"),
+            (_, Verdict.Trusted) when then == TrustStatus.Trusted && status != TrustStatus.Trusted => (ImpactEffect.GainsTrust, $"would match {Matched(row)}"),
+            (Verdict.Trusted, Verdict.Trusted) when then != TrustStatus.Trusted => (ImpactEffect.CannotTell, "its last evidence would match as before, but is too old to count"),
+            (_, Verdict.Trusted) when then != TrustStatus.Trusted => (ImpactEffect.CannotTell, "its last evidence would match, but is too old to count"),
+            (_, Verdict.Trusted) => (ImpactEffect.Unchanged, $"matches {Matched(row)}"),
             _ when row.FailedCheck is not null => (ImpactEffect.Unchanged, StaysFailed(row)),
             _ => (ImpactEffect.Unchanged, row.Reason),
         };
-        return new HostImpact(row.HostId, "", "", effect, status, row.StatusAt(now), reason);
+        return new HostImpact(row.HostId, "", "", effect, status, then, reason);
     }
 
     private static string StaysFailed(HostAttestation row) => $"{row.Reason}; no baseline clears that";

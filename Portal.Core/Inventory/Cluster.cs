@@ -60,6 +60,17 @@ public sealed record TrustPolicy(BaselineKinds RequiredKinds, TimeSpan Lifetime,
     /// <summary>Whether this policy trusts in any respect more readily than the other: such a change takes two people.</summary>
     public bool IsLooserThan(TrustPolicy other) =>
         (other.RequiredKinds & ~RequiredKinds) != 0 || Lifetime > other.Lifetime || MaxAgeAtStart > other.MaxAgeAtStart;
+
+    /// <summary>The same policy as it is kept: without fractions of a second.</summary>
+    public TrustPolicy InWholeSeconds() => this with
+    {
+        Lifetime = Whole(Lifetime),
+        Interval = Whole(Interval),
+        MaxAgeAtStart = Whole(MaxAgeAtStart),
+        ForgetAfter = Whole(ForgetAfter),
+    };
+
+    private static TimeSpan Whole(TimeSpan time) => TimeSpan.FromSeconds((long)time.TotalSeconds);
 }
 
 /// <summary>Hosts that share a trust policy and between which VMs move.</summary>

@@ -16,6 +16,8 @@ namespace Portal.Tests.Attestation;
 /// </summary>
 internal sealed class ImpactBench(TrustedPool pool) : IAsyncDisposable
 {
+    private static readonly Caller Second = Caller.With(new Person("test", "abe", "abe"), Role.Administrator);
+
     public TrustedPool Pool => pool;
 
     public static async Task<ImpactBench> StartAsync()
@@ -76,6 +78,21 @@ internal sealed class ImpactBench(TrustedPool pool) : IAsyncDisposable
     public Task<IReadOnlyDictionary<string, HostImpact>> RetireAsync(Guid revision) => ProveAsync(
         () => pool.Get<ImpactPreview>().IfRetiredAsync(TrustedPool.Approver, revision, pool.Ct),
         async () => TrustedPool.Expect(await pool.Get<RetireRevision>().ExecuteAsync(TrustedPool.Approver, new(revision), pool.Ct)));
+
+    /// <summary>Previews a policy, puts it in force (a looser one by two people), compares.</summary>
+    public Task<IReadOnlyDictionary<string, HostImpact>> ChangePolicyAsync(Guid cluster, TrustPolicy wanted) => ProveAsync(
+        () => pool.Get<ImpactPreview>().IfPolicyAsync(TrustedPool.Auditor, cluster, wanted, pool.Ct),
+        () => PutInForceAsync(cluster, wanted));
+
+    public async Task PutInForceAsync(Guid cluster, TrustPolicy wanted)
+    {
+        var revision = await QueryAsync(db => db.Clusters.Where(c => c.Id == cluster).Select(c => c.PolicyRevision).SingleAsync(pool.Ct));
+        var standing = TrustedPool.Expect(await pool.Get<ChangeTrustPolicy>().ExecuteAsync(TrustedPool.Administrator, new(cluster, wanted, revision), pool.Ct));
+        if (standing.ProposalId is { } proposal)
+        {
+            TrustedPool.Expect(await pool.Get<ConfirmTrustPolicy>().ExecuteAsync(Second, cluster, proposal, pool.Ct));
+        }
+    }
 
     private async Task<IReadOnlyDictionary<string, HostImpact>> ProveAsync(Func<Task<Outcome<Impact>>> preview, Func<Task> change)
     {

@@ -106,4 +106,55 @@ public sealed class ImpactTests : IAsyncLifetime
 
         Assert.Equal((ImpactEffect.Unchanged, TrustStatus.Untrusted, TrustStatus.Untrusted), (impact["kvm-b02"].Effect, impact["kvm-b02"].Before, impact["kvm-b02"].After));
     }
+
+    [Fact]
+    public async Task Policy_RequiringOneKindLess_TrustsNobodyBeforeNewEvidence()
+    {
+        var impact = await bench.ChangePolicyAsync(Pool.Cluster, TrustPolicy.Default with { RequiredKinds = BaselineKinds.Firmware });
+
+        Assert.Equal((ImpactEffect.Unchanged, "waits for new evidence"), (impact["kvm-a02"].Effect, impact["kvm-a02"].Reason));
+        Assert.Equal((4, ImpactEffect.Unchanged), (impact.Count, impact["kvm-a01"].Effect));
+    }
+
+    [Fact]
+    public async Task Policy_RequiringOneKindMore_TakesTrustOfThoseThatLackIt()
+    {
+        await bench.PutInForceAsync(Pool.Cluster, TrustPolicy.Default with { RequiredKinds = BaselineKinds.Firmware });
+        await bench.AttestAllAsync();
+
+        var impact = await bench.ChangePolicyAsync(Pool.Cluster, TrustPolicy.Default);
+
+        Assert.Equal((ImpactEffect.LosesTrust, ImpactEffect.Unchanged), (impact["kvm-a02"].Effect, impact["kvm-a01"].Effect));
+    }
+
+    [Fact]
+    public async Task Policy_WithALongerLifetime_MakesAStaleHostTrustedAgain()
+    {
+        var impact = await bench.ChangePolicyAsync(Pool.Cluster, TrustPolicy.Default with { Lifetime = TimeSpan.FromHours(1) });
+
+        Assert.Equal((ImpactEffect.GainsTrust, TrustStatus.Stale, TrustStatus.Trusted), (impact["kvm-a04"].Effect, impact["kvm-a04"].Before, impact["kvm-a04"].After));
+    }
+
+    [Fact]
+    public async Task Policy_WithAShorterLifetime_LeavesHostsStaleUntilTheyAreAsked()
+    {
+        Pool.Time.Advance(TimeSpan.FromMinutes(2));
+
+        var impact = await bench.ChangePolicyAsync(Pool.Cluster, TrustPolicy.Default with { Lifetime = TimeSpan.FromMinutes(1.001), ForgetAfter = TimeSpan.FromMinutes(2) });
+
+        Assert.Equal((ImpactEffect.CannotTell, TrustStatus.Trusted, TrustStatus.Stale), (impact["kvm-a01"].Effect, impact["kvm-a01"].Before, impact["kvm-a01"].After));
+        Assert.Equal(TrustStatus.Unknown, impact["kvm-a04"].After);
+    }
+
+    [Fact]
+    public async Task Policy_OfAClusterThatIsNot_OrBeyondTheLimits_IsRefusedByTheSameCodesAsTheChange()
+    {
+        var preview = Pool.Get<ImpactPreview>();
+
+        Assert.Equal("cluster.not_found", (await preview.IfPolicyAsync(TrustedPool.Auditor, Guid.NewGuid(), TrustPolicy.Default, Pool.Ct)).Refusal?.Code);
+        var absurd = TrustPolicy.Default with { Lifetime = TimeSpan.FromDays(2) };
+        var refused = (await Pool.Get<ChangeTrustPolicy>().ExecuteAsync(TrustedPool.Administrator, new(Pool.Cluster, absurd, 1), Pool.Ct)).Refusal?.Code;
+        Assert.Equal(refused, (await preview.IfPolicyAsync(TrustedPool.Auditor, Pool.Cluster, absurd, Pool.Ct)).Refusal?.Code);
+        Assert.NotNull(refused);
+    }
 }

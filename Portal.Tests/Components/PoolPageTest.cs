@@ -1,6 +1,7 @@
 using AngleSharp.Dom;
 using Bunit;
 using Microsoft.AspNetCore.Components;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using MudBlazor;
 using MudBlazor.Services;
@@ -13,6 +14,7 @@ using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Placement;
+using Portal.Core.Storage;
 using Portal.Core.Virtualization;
 using Portal.Tests.World;
 
@@ -56,6 +58,19 @@ public abstract class PoolPageTest : BunitContext, IAsyncLifetime
         Share<PlacementDirectory>();
         Share<OperationDirectory>();
         Share<AuditDirectory>();
+        Share<AuditChain>();
+        Share<BaselineDirectory>();
+        Share<CreateBaseline>();
+        Share<EditRevision>();
+        Share<NewRevision>();
+        Share<SubmitRevision>();
+        Share<ApproveRevision>();
+        Share<RejectRevision>();
+        Share<RetireRevision>();
+        Share<ImpactPreview>();
+        Share<AttestationDirectory>();
+        Share<IAttestationService>();
+        Share<IDbContextFactory<PortalDbContext>>();
     }
 
     /// <summary>Signs somebody in: pages get them as the cascading Caller.</summary>

@@ -99,6 +99,21 @@ public sealed class PolicyPageTests : PoolPageTest
     }
 
     [Fact]
+    public async Task Preview_WhenAskedFor_SaysWhatHostsWouldBecome_AndIsGoneWithTheNextKey()
+    {
+        var page = await PageAsync();
+        Pool.Time.Advance(TimeSpan.FromMinutes(2));
+        await page.Find("#policy-lifetime").InputAsync("1");
+        Assert.Empty(page.FindAll(".impact-counts"));
+
+        await Button(page, "Show what it would do to hosts").ClickAsync();
+
+        page.WaitForAssertion(() => Assert.Contains("2 cannot tell", Texts(page, ".impact-count")));
+        await page.Find("#policy-lifetime").InputAsync("11");
+        Assert.Empty(page.FindAll(".impact-counts"));
+    }
+
+    [Fact]
     public async Task Form_ForAnOperator_SaysWhoMay_AndCannotBeSubmitted()
     {
         var page = await PageAsync(TrustedPool.Operator);

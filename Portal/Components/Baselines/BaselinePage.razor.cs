@@ -37,7 +37,9 @@ public sealed partial class BaselinePage(
 
     private string Shown => Tab is "changes" or "impact" or "history" ? Tab : "content";
 
-    private ImpactQuestion ImpactQuestionNow => view!.Revision.State is RevisionState.Approved ? ImpactQuestion.Retire : ImpactQuestion.Approve;
+    private ImpactQuestion ImpactQuestionNow => view!.Revision.State is RevisionState.Approved
+        ? new ImpactQuestion.Retire(view.Revision.Id)
+        : new ImpactQuestion.Approve(view.Revision.Id, view.Revision.ContentHash, RetireEarlier: false);
 
     private IEnumerable<(string Id, string Title)> Tabs
     {

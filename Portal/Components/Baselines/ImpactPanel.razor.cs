@@ -7,14 +7,6 @@ using Portal.Core.Attestation;
 
 namespace Portal.Components.Baselines;
 
-/// <summary>What is to be previewed.</summary>
-public enum ImpactQuestion
-{
-    Approve,
-    ApproveAndRetireEarlier,
-    Retire,
-}
-
 /// <summary>Works out an impact beside the page and shows how far it got.</summary>
 public sealed partial class ImpactPanel(ImpactPreview preview, TimeProvider time, Announcer announcer) : IDisposable
 {
@@ -29,7 +21,7 @@ public sealed partial class ImpactPanel(ImpactPreview preview, TimeProvider time
     ];
 
     private CancellationTokenSource stop = new();
-    private (Guid, string?, ImpactQuestion)? asked;
+    private ImpactQuestion? asked;
     private Impact? impact;
     private ImpactSummary summary = new();
     private Refusal? refusal;
@@ -39,24 +31,18 @@ public sealed partial class ImpactPanel(ImpactPreview preview, TimeProvider time
     [CascadingParameter]
     public required Caller Caller { get; set; }
 
+    /// <summary>Another question, or the same of another content, is worked out anew.</summary>
     [Parameter, EditorRequired]
-    public Guid RevisionId { get; set; }
-
-    /// <summary>The content shown; another one is worked out anew.</summary>
-    [Parameter]
-    public string? ContentHash { get; set; }
-
-    [Parameter, EditorRequired]
-    public ImpactQuestion Question { get; set; }
+    public required ImpactQuestion Question { get; set; }
 
     protected override Task OnParametersSetAsync()
     {
-        if (asked == (RevisionId, ContentHash, Question))
+        if (asked == Question)
         {
             return Task.CompletedTask;
         }
 
-        asked = (RevisionId, ContentHash, Question);
+        asked = Question;
         return RunAsync();
     }
 
@@ -85,12 +71,7 @@ public sealed partial class ImpactPanel(ImpactPreview preview, TimeProvider time
 
     private async Task WorkAsync(ImpactSummary into, CancellationToken ct)
     {
-        var outcome = await (Question switch
-        {
-            ImpactQuestion.Approve => preview.IfApprovedAsync(Caller, RevisionId, retirePrevious: false, ct),
-            ImpactQuestion.ApproveAndRetireEarlier => preview.IfApprovedAsync(Caller, RevisionId, retirePrevious: true, ct),
-            ImpactQuestion.Retire => preview.IfRetiredAsync(Caller, RevisionId, ct),
-        });
+        var outcome = await Question.AskAsync(preview, Caller, ct);
         if (!outcome.Succeeded)
         {
             refusal = outcome.Refusal;

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Components;
+using Portal.Components.Baselines;
 using Portal.Components.Shared;
 using Portal.Core;
 using Portal.Core.Access;
@@ -22,6 +23,7 @@ public sealed partial class PolicyPage(ClusterDirectory directory, ChangeTrustPo
     private ClusterRow? row;
     private TrustPolicy wanted = TrustPolicy.Default;
     private IReadOnlyList<PolicyDifference> differences = [];
+    private ImpactQuestion.Policy? preview;
     private Refusal? invalid;
     private Refusal? refusal;
     private bool looked;
