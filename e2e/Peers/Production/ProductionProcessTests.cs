@@ -1,7 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace Portal.E2E.Peers.Production;
@@ -77,11 +75,7 @@ public sealed class ProductionProcessTests : IDisposable
     public async Task Start_WithEverything_ServesHttpsWithoutTheDemosUsersOrHosts()
     {
         PublishedPortal.RequireOrSkip();
-        await using var portal = await RunningPortal.StartAsync(folder, new Dictionary<string, string>(Complete)
-        {
-            ["Kestrel__Certificates__Default__Path"] = MakeCertificate(),
-            ["Kestrel__Certificates__Default__Password"] = "e2e",
-        });
+        await using var portal = await RunningPortal.StartAsync(folder, Complete.Concat(ServerCertificate.SettingsIn(folder)).ToDictionary());
         using var handler = new HttpClientHandler { ServerCertificateCustomValidationCallback = static (_, _, _, _) => true, AllowAutoRedirect = false };
         using var client = new HttpClient(handler) { BaseAddress = portal.Address };
         var ct = TestContext.Current.CancellationToken;
@@ -102,15 +96,5 @@ public sealed class ProductionProcessTests : IDisposable
         var (code, said) = await RunningPortal.RunToEndAsync(folder, settings);
         Assert.True(code == RefusedToStart, $"It ended with {code}:\n{said}");
         return said.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-    }
-
-    private string MakeCertificate()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
-        using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
-        var file = Path.Combine(folder, "portal.pfx");
-        File.WriteAllBytes(file, certificate.Export(X509ContentType.Pkcs12, "e2e"));
-        return file;
     }
 }
