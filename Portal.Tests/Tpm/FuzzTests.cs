@@ -24,8 +24,15 @@ public sealed class FuzzTests
         }.Select(Fixture.Tpm),
     ];
 
+    private static readonly byte[][] s_certificates =
+        [Fixture.Tpm("ekcert-rsa.der"), Fixture.Tpm("ekcert-ecc384.der"), Fixture.Tpm("vm-ovmf-boot1/ekcert.der"), Fixture.Tpm("platformcert.der")];
+
     private static readonly byte[][] s_logs =
         [Fixture.VmLog(1), Fixture.Log("rhel8-uefi.bin"), Fixture.Log("arch-linux-workstation.bin"), Fixture.Log("debian-10.bin")];
+
+    private static readonly EndorsementKey s_endorsement = EndorsementKey.Accept(Fixture.Tpm("vm-ovmf-boot1/ek.pub")).Value;
+
+    private static readonly EndorsementAuthorities s_nobody = EndorsementAuthorities.FromPem("", "").Value;
 
     [Fact]
     public void Structures_Noise_GiveAValueOrARefusal() => s_noise.Sample(ReadStructures, iter: s_iterations);
@@ -35,6 +42,14 @@ public sealed class FuzzTests
 
     [Fact]
     public void Structures_CutAnywhere_GiveAValueOrARefusal() => EveryCut(s_structures, ReadStructures);
+
+    [Fact]
+    public void Certificates_NoiseCutsAndMutations_GiveAValueOrARefusal()
+    {
+        s_noise.Sample(ReadCertificate, iter: s_iterations);
+        Mutated(s_certificates).Sample(ReadCertificate, iter: s_iterations);
+        EveryCut(s_certificates, ReadCertificate);
+    }
 
     [Fact]
     public void EventLog_Noise_GivesAValueOrARefusal() => s_noise.Sample(ReadLog, iter: s_iterations);
@@ -127,6 +142,20 @@ public sealed class FuzzTests
         if (key.IsAccepted)
             key.Value.Dispose();
         AssertAnswered(EndorsementKey.Accept(bytes));
+    }
+
+    private static void ReadCertificate(byte[] bytes)
+    {
+        var read = EndorsementCertificate.Parse(bytes);
+        AssertAnswered(read);
+        AssertAnswered(EndorsementCertificate.ParseBase64(Convert.ToBase64String(bytes)));
+        if (!read.IsAccepted)
+            return;
+        Assert.InRange($"{read.Value.Tpm}".Length, 0, 400);
+        read.Value.Certifies(s_endorsement);
+        // No fixture's issuer is believed here, so nothing of them can become valid.
+        var verdict = EndorsementCheck.Check(bytes, s_endorsement, s_nobody, TimeProvider.System).Verdict;
+        Assert.False(verdict is EndorsementVerdict.Valid or EndorsementVerdict.VirtualTpm, $"{verdict}");
     }
 
     private static void ReadLog(byte[] bytes)

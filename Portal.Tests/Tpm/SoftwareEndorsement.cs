@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Portal.Core.Tpm;
 
 namespace Portal.Tests.Tpm;
@@ -31,6 +32,9 @@ internal sealed class SoftwareEndorsement : IDisposable
         _rsa?.Dispose();
         _ecc?.Dispose();
     }
+
+    /// <summary>The key for a certificate.</summary>
+    public PublicKey CertifiedKey => _rsa is null ? new(_ecc!) : new(_rsa);
 
     /// <summary>The TPMT_PUBLIC.</summary>
     public byte[] Area(
