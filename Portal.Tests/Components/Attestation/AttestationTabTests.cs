@@ -150,7 +150,7 @@ public sealed class AttestationTabTests : HostPoolPageTest
         Assert.All(tab.FindAll(".events tbody tr"), r => Assert.Equal("7", r.QuerySelector("td")!.TextContent));
 
         tab.Find("select[aria-label=PCR]").Change("");
-        tab.Find(".check input").Change(true);
+        tab.Find(".inline-check input").Change(true);
         Assert.Single(tab.FindAll(".events tbody tr"));
     }
 
