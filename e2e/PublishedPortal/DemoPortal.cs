@@ -43,9 +43,16 @@ public sealed class DemoPortal : IAsyncLifetime
             return;
         }
 
-        portal = await RunningPortal.StartAsync(Directory.CreateTempSubdirectory("portal-demo-").FullName);
-        using var rest = Rest("auditor@internal");
-        await Eventually.TrueAsync(async () => HasBegun(await rest.HostsAsync()), "the demo's fleet to be attested and its story to begin", () => portal.Said);
+        portal = await StartAsync();
+    }
+
+    /// <summary>Starts another demo, for a test that changes what others rely on, and waits until its story has begun. The caller ends it and deletes its folder.</summary>
+    internal static async Task<RunningPortal> StartAsync()
+    {
+        var started = await RunningPortal.StartAsync(Directory.CreateTempSubdirectory("portal-demo-").FullName);
+        using var rest = new RestClient(started.Address, "auditor@internal");
+        await Eventually.TrueAsync(async () => HasBegun(await rest.HostsAsync()), "the demo's fleet to be attested and its story to begin", () => started.Said);
+        return started;
     }
 
     public async ValueTask DisposeAsync()
