@@ -51,13 +51,13 @@ public class PortalServer(
     }
 
     /// <summary>A browser without script: keeps cookies, and follows redirects if asked to.</summary>
-    public HttpClient Browser(bool followRedirects = true) =>
-        new(new SocketsHttpHandler { CookieContainer = new CookieContainer(), AllowAutoRedirect = followRedirects, UseProxy = false }) { BaseAddress = Address };
+    public HttpClient Browser(bool followRedirects = true, CookieContainer? cookies = null) =>
+        new(new SocketsHttpHandler { CookieContainer = cookies ?? new CookieContainer(), AllowAutoRedirect = followRedirects, UseProxy = false }) { BaseAddress = Address };
 
     /// <summary>A browser whose user has signed in on the provider's page.</summary>
-    public async Task<HttpClient> SignInAsync(string user, string password = Password)
+    public async Task<HttpClient> SignInAsync(string user, string password = Password, CookieContainer? cookies = null)
     {
-        var browser = Browser();
+        var browser = Browser(cookies: cookies);
         using var answer = await SendSignInAsync(browser, user, password);
         answer.EnsureSuccessStatusCode();
         return browser;

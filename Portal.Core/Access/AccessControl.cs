@@ -26,6 +26,11 @@ public sealed class AccessControl(AuditLog audit)
     /// <summary>The refusal itself, for pages that say beforehand why something is not on offer; audits nothing.</summary>
     public static Refusal Denied(Caller caller, Permission permission)
     {
+        if (caller.Session is { IsOver: true })
+        {
+            return new Refusal("access.session_over", RefusalKind.Forbidden, $"The session of {caller.Person.Name} is over, so nothing is done in its name any more.", "Sign in again.");
+        }
+
         var roles = string.Join(" or ", Permissions.Granting(permission).Select(r => r.ToString().ToLowerInvariant()));
         return new Refusal(
             "access.denied",

@@ -38,6 +38,9 @@ public sealed record Caller(Person Person, IReadOnlySet<Role> Roles)
     /// <summary>A caller with the given roles.</summary>
     public static Caller With(Person person, params IEnumerable<Role> roles) => new(person, roles.ToHashSet());
 
-    /// <summary>Whether one of the caller's roles grants the permission.</summary>
-    public bool May(Permission permission) => Roles.Any(role => Permissions.Of(role).Contains(permission));
+    /// <summary>The sign-in behind it; null for a caller who proves who they are with every request.</summary>
+    public Session? Session { get; init; }
+
+    /// <summary>Whether one of the caller's roles grants the permission. A session that is over may nothing.</summary>
+    public bool May(Permission permission) => Session is not { IsOver: true } && Roles.Any(role => Permissions.Of(role).Contains(permission));
 }

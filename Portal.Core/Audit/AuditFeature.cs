@@ -12,6 +12,7 @@ public static class AuditFeature
     {
         services.TryAddSingleton<AuditLog>();
         services.TryAddSingleton<AccessControl>();
+        services.TryAddSingleton<Sessions>();
         services.AddSingleton<AuditKey>();
         services.AddSingleton<AuditChain>();
         services.AddSingleton<AuditDirectory>();

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
@@ -202,6 +203,15 @@ internal sealed class AuditEntryConfiguration : IEntityTypeConfiguration<AuditEn
         builder.HasIndex(a => new { a.TargetId, a.Id });
         builder.HasIndex(a => a.Severity);
         builder.HasIndex(a => a.Sequence).IsUnique();
+    }
+}
+
+internal sealed class EndedSessionConfiguration : IEntityTypeConfiguration<EndedSession>
+{
+    public void Configure(EntityTypeBuilder<EndedSession> builder)
+    {
+        builder.HasKey(s => s.Id);
+        builder.HasIndex(s => s.Ends);
     }
 }
 

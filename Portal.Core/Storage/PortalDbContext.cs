@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
@@ -66,6 +67,9 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
 
     /// <summary>The audit.</summary>
     public DbSet<AuditEntry> AuditEntries => Set<AuditEntry>();
+
+    /// <summary>Sessions whose people signed out before their time.</summary>
+    public DbSet<EndedSession> EndedSessions => Set<EndedSession>();
 
     /// <summary>Facts about this database itself, such as the profile that opened it first.</summary>
     public DbSet<DatabaseStamp> Stamps => Set<DatabaseStamp>();

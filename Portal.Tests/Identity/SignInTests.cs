@@ -39,7 +39,7 @@ public sealed class SignInTests(SharedDemo demo) : IClassFixture<SharedDemo>
         using var browser = await demo.SignInAsync("admin@internal");
 
         var types = await browser.GetStringAsync("/claims");
-        Assert.Equal("iss name role session_ends sub", types);
+        Assert.Equal("iss name role session session_ends sub", types);
 
         using var fresh = demo.Browser(followRedirects: false);
         using var answer = await fresh.GetAsync("/");

@@ -12,6 +12,9 @@ public static class CallerClaims
     public const string Name = "name";
     public const string Role = "role";
 
+    /// <summary>The session's id.</summary>
+    public const string Session = "session";
+
     /// <summary>When the session ends whatever happens, in seconds since 1970.</summary>
     public const string SessionEnds = "session_ends";
 
@@ -28,6 +31,13 @@ public static class CallerClaims
         var roles = principal.FindAll(Role).Select(c => Enum.TryParse<Role>(c.Value, out var role) ? role : (Role?)null).OfType<Role>();
         return Caller.With(new Person(issuer, subject, principal.FindFirst(Name)?.Value ?? subject), roles);
     }
+
+    /// <summary>Id and end of the session a principal signed in with; null when it names none, which is no session.</summary>
+    public static (string Id, DateTimeOffset Ends)? ToSession(this ClaimsPrincipal principal) =>
+        principal.FindFirst(Session)?.Value is { Length: > 0 } id
+            && long.TryParse(principal.FindFirst(SessionEnds)?.Value, System.Globalization.CultureInfo.InvariantCulture, out var ends)
+            ? (id, DateTimeOffset.FromUnixTimeSeconds(ends))
+            : null;
 
     /// <summary>A principal with the portal's own claims only.</summary>
     public static ClaimsPrincipal Of(Person person, IEnumerable<Role> roles, string authenticationType) =>

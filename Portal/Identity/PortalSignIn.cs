@@ -1,8 +1,10 @@
 using System.Security.Claims;
+using System.Security.Cryptography;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
+using Portal.Core.Access;
 using Portal.Profiles;
 
 namespace Portal.Identity;
@@ -25,16 +27,14 @@ internal static class PortalSignIn
         options.ExpireTimeSpan = IdleLength;
         options.SlidingExpiration = true;
         options.AccessDeniedPath = "/access-denied";
-        options.Events.OnValidatePrincipal = context =>
+        options.Events.OnValidatePrincipal = async context =>
         {
-            var now = context.HttpContext.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
-            if (SessionIsOver(context.Principal, now))
+            if (await SessionIsOverAsync(context.Principal, context.HttpContext.RequestServices, context.HttpContext.RequestAborted))
             {
                 context.RejectPrincipal();
             }
-
-            return Task.CompletedTask;
         };
+        options.Events.OnSigningOut = EndSessionAsync;
     }
 
     public static void Configure(OpenIdConnectOptions options, PortalProfile profile, IdentitySettings settings)
@@ -91,9 +91,11 @@ internal static class PortalSignIn
         };
     }
 
-    public static bool SessionIsOver(ClaimsPrincipal? principal, DateTimeOffset now) =>
-        !long.TryParse(principal?.FindFirst(CallerClaims.SessionEnds)?.Value, System.Globalization.CultureInfo.InvariantCulture, out var ends)
-        || now.ToUnixTimeSeconds() >= ends;
+    /// <summary>Whether its time is up, or somebody signed out of it.</summary>
+    public static async Task<bool> SessionIsOverAsync(ClaimsPrincipal? principal, IServiceProvider services, CancellationToken ct) =>
+        principal?.ToSession() is not var (id, ends)
+        || services.GetRequiredService<TimeProvider>().GetUtcNow() >= ends
+        || await services.GetRequiredService<Sessions>().HasEndedAsync(id, ct);
 
     public static CookieSecurePolicy SecurePolicy(PortalProfile profile) =>
         profile.IsDemo ? CookieSecurePolicy.SameAsRequest : CookieSecurePolicy.Always;
@@ -109,6 +111,16 @@ internal static class PortalSignIn
         }
 
         return Task.CompletedTask;
+    }
+
+    /// <summary>Deleting the cookie here does not delete a copy of it elsewhere; the session itself ends.</summary>
+    private static async Task EndSessionAsync(CookieSigningOutContext context)
+    {
+        if ((await context.HttpContext.AuthenticateAsync(Cookie)).Principal?.ToSession() is var (id, ends))
+        {
+            // Once asked for, it happens, whether or not the browser waits for the answer.
+            await context.HttpContext.RequestServices.GetRequiredService<Sessions>().EndAsync(id, ends, CancellationToken.None);
+        }
     }
 
     private static Task KeepWhatSigningOutNeeds(TokenValidatedContext context)
@@ -131,7 +143,7 @@ internal static class PortalSignIn
 
         var now = context.HttpContext.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow();
         var ends = (now + SessionLength).ToUnixTimeSeconds().ToString(System.Globalization.CultureInfo.InvariantCulture);
-        ((ClaimsIdentity)person.Identity!).AddClaim(new Claim(CallerClaims.SessionEnds, ends));
+        ((ClaimsIdentity)person.Identity!).AddClaims([new Claim(CallerClaims.Session, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))), new Claim(CallerClaims.SessionEnds, ends)]);
         context.Principal = person;
         return Task.CompletedTask;
     }

@@ -35,6 +35,21 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.ToTable("DataProtectionKeys");
                 });
 
+            modelBuilder.Entity("Portal.Core.Access.EndedSession", b =>
+                {
+                    b.Property<string>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Ends")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("Ends");
+
+                    b.ToTable("EndedSessions");
+                });
+
             modelBuilder.Entity("Portal.Core.Attestation.AttestationTransition", b =>
                 {
                     b.Property<long>("Id")
