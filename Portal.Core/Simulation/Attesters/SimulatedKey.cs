@@ -21,7 +21,7 @@ internal sealed class SimulatedKey
     {
         this.algorithm = algorithm;
         PublicArea = Area(algorithm, attributes);
-        Name = new TpmWriter().UInt16(TcgAlgorithm.Sha256).Bytes(SHA256.HashData(PublicArea)).ToArray();
+        Name = StructureWriter.BigEndian().UInt16(TcgAlgorithm.Sha256).Bytes(SHA256.HashData(PublicArea)).ToArray();
     }
 
     /// <summary>TPMT_PUBLIC.</summary>
@@ -55,10 +55,10 @@ internal sealed class SimulatedKey
         {
             case RSA rsa:
                 var name = hash == TcgAlgorithm.Sha1 ? HashAlgorithmName.SHA1 : HashAlgorithmName.SHA256;
-                return new TpmWriter().UInt16(TcgAlgorithm.RsaSsa).UInt16(hash).Sized(rsa.SignHash(digest, name, RSASignaturePadding.Pkcs1)).ToArray();
+                return StructureWriter.BigEndian().UInt16(TcgAlgorithm.RsaSsa).UInt16(hash).Sized(rsa.SignHash(digest, name, RSASignaturePadding.Pkcs1)).ToArray();
             case ECDsa ecdsa:
                 var pair = ecdsa.SignHash(digest);
-                return new TpmWriter().UInt16(TcgAlgorithm.EcDsa).UInt16(hash).Sized(pair.AsSpan(0, 32)).Sized(pair.AsSpan(32)).ToArray();
+                return StructureWriter.BigEndian().UInt16(TcgAlgorithm.EcDsa).UInt16(hash).Sized(pair.AsSpan(0, 32)).Sized(pair.AsSpan(32)).ToArray();
             default:
                 throw new InvalidOperationException("The key is neither RSA nor ECDSA.");
         }
@@ -66,7 +66,7 @@ internal sealed class SimulatedKey
 
     private static byte[] Area(AsymmetricAlgorithm algorithm, uint attributes)
     {
-        var area = new TpmWriter()
+        var area = StructureWriter.BigEndian()
             .UInt16(algorithm is RSA ? TcgAlgorithm.Rsa : TcgAlgorithm.Ecc)
             .UInt16(TcgAlgorithm.Sha256)
             .UInt32(attributes)

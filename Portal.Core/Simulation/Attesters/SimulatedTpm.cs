@@ -66,7 +66,7 @@ internal static class SimulatedTpm
             digest.AppendData(value);
         }
 
-        return new TpmWriter()
+        return StructureWriter.BigEndian()
             .UInt32(GeneratedValue)
             .UInt16(AttestQuote)
             .Sized(QualifiedName(plan.Key))
@@ -82,6 +82,6 @@ internal static class SimulatedTpm
     private static byte[] QualifiedName(SimulatedKey key)
     {
         byte[] parent = [0x40, 0x00, 0x00, 0x0B];
-        return new TpmWriter().UInt16(TcgAlgorithm.Sha256).Bytes(SHA256.HashData([.. parent, .. key.Name])).ToArray();
+        return StructureWriter.BigEndian().UInt16(TcgAlgorithm.Sha256).Bytes(SHA256.HashData([.. parent, .. key.Name])).ToArray();
     }
 }

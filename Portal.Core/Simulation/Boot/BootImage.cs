@@ -44,7 +44,7 @@ public sealed class BootImage
 
     private static byte[] Log(ImmutableArray<BootEvent> events, ImmutableArray<ushort> banks)
     {
-        var log = new LittleEndianWriter();
+        var log = StructureWriter.LittleEndian();
         Header(log, banks);
         foreach (var e in events)
         {
@@ -61,9 +61,9 @@ public sealed class BootImage
     }
 
     /// <summary>TCG_EfiSpecIDEvent in the old event format: names the banks and their digest sizes.</summary>
-    private static void Header(LittleEndianWriter log, ImmutableArray<ushort> banks)
+    private static void Header(StructureWriter log, ImmutableArray<ushort> banks)
     {
-        var spec = new LittleEndianWriter()
+        var spec = StructureWriter.LittleEndian()
             .Bytes(Encoding.ASCII.GetBytes("Spec ID Event03\0"))
             .UInt32(0).Byte(0).Byte(2).Byte(105).Byte(2)
             .UInt32((uint)banks.Length);

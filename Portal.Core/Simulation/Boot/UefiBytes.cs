@@ -1,54 +1,4 @@
-using System.Buffers.Binary;
-using System.Text;
-
 namespace Portal.Core.Simulation.Boot;
-
-/// <summary>Writes the little-endian structures of UEFI and of the event log.</summary>
-internal sealed class LittleEndianWriter
-{
-    private readonly MemoryStream stream = new();
-
-    public byte[] ToArray() => stream.ToArray();
-
-    public LittleEndianWriter Byte(byte value)
-    {
-        stream.WriteByte(value);
-        return this;
-    }
-
-    public LittleEndianWriter UInt16(ushort value)
-    {
-        Span<byte> bytes = stackalloc byte[2];
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes, value);
-        return Bytes(bytes);
-    }
-
-    public LittleEndianWriter UInt32(uint value)
-    {
-        Span<byte> bytes = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
-        return Bytes(bytes);
-    }
-
-    public LittleEndianWriter UInt64(ulong value)
-    {
-        Span<byte> bytes = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
-        return Bytes(bytes);
-    }
-
-    public LittleEndianWriter Bytes(ReadOnlySpan<byte> bytes)
-    {
-        stream.Write(bytes);
-        return this;
-    }
-
-    public LittleEndianWriter Guid(Guid guid) => Bytes(guid.ToByteArray());
-
-    public LittleEndianWriter Ascii(string text) => Bytes(Encoding.ASCII.GetBytes(text));
-
-    public LittleEndianWriter Utf16(string text) => Bytes(Encoding.Unicode.GetBytes(text));
-}
 
 /// <summary>Structures of the UEFI specification as event data carries them.</summary>
 internal static class UefiBytes
@@ -64,13 +14,13 @@ internal static class UefiBytes
 
     /// <summary>UEFI_VARIABLE_DATA: vendor, lengths in characters and bytes, name without its NUL, data.</summary>
     public static byte[] Variable(Guid vendor, string name, ReadOnlySpan<byte> data) =>
-        new LittleEndianWriter().Guid(vendor).UInt64((ulong)name.Length).UInt64((ulong)data.Length).Utf16(name).Bytes(data).ToArray();
+        StructureWriter.LittleEndian().Guid(vendor).UInt64((ulong)name.Length).UInt64((ulong)data.Length).Utf16(name).Bytes(data).ToArray();
 
     /// <summary>EFI_SIGNATURE_LIST of one X.509 certificate.</summary>
     public static byte[] CertificateList(Guid owner, ReadOnlySpan<byte> certificate)
     {
         var signatureSize = (uint)(16 + certificate.Length);
-        return new LittleEndianWriter()
+        return StructureWriter.LittleEndian()
             .Guid(X509).UInt32(28 + signatureSize).UInt32(0).UInt32(signatureSize)
             .Guid(owner).Bytes(certificate).ToArray();
     }
@@ -79,7 +29,7 @@ internal static class UefiBytes
     public static byte[] DigestList(Guid owner, IReadOnlyCollection<byte[]> digests)
     {
         const uint SignatureSize = 16 + 32;
-        var list = new LittleEndianWriter().Guid(Sha256).UInt32(28 + (SignatureSize * (uint)digests.Count)).UInt32(0).UInt32(SignatureSize);
+        var list = StructureWriter.LittleEndian().Guid(Sha256).UInt32(28 + (SignatureSize * (uint)digests.Count)).UInt32(0).UInt32(SignatureSize);
         foreach (var digest in digests)
         {
             list.Guid(owner).Bytes(digest);
@@ -90,19 +40,19 @@ internal static class UefiBytes
 
     /// <summary>EFI_SIGNATURE_DATA: the one entry of db that vouched for an image.</summary>
     public static byte[] SignatureData(Guid owner, ReadOnlySpan<byte> certificate) =>
-        new LittleEndianWriter().Guid(owner).Bytes(certificate).ToArray();
+        StructureWriter.LittleEndian().Guid(owner).Bytes(certificate).ToArray();
 
     /// <summary>UEFI_IMAGE_LOAD_EVENT: where an image was loaded, and its device path.</summary>
     public static byte[] ImageLoad(ulong location, ulong length, ReadOnlySpan<byte> devicePath) =>
-        new LittleEndianWriter().UInt64(location).UInt64(length).UInt64(0).UInt64((ulong)devicePath.Length).Bytes(devicePath).ToArray();
+        StructureWriter.LittleEndian().UInt64(location).UInt64(length).UInt64(0).UInt64((ulong)devicePath.Length).Bytes(devicePath).ToArray();
 
     /// <summary>UEFI_PLATFORM_FIRMWARE_BLOB2: description, base, length.</summary>
     public static byte[] FirmwareBlob(string description, ulong start, ulong length) =>
-        new LittleEndianWriter().Byte((byte)description.Length).Ascii(description).UInt64(start).UInt64(length).ToArray();
+        StructureWriter.LittleEndian().Byte((byte)description.Length).Ascii(description).UInt64(start).UInt64(length).ToArray();
 
     /// <summary>UEFI_HANDOFF_TABLE_POINTERS2 with the one table that matters, SMBIOS 3.</summary>
     public static byte[] SmbiosTable(string description) =>
-        new LittleEndianWriter().Byte((byte)description.Length).Ascii(description)
+        StructureWriter.LittleEndian().Byte((byte)description.Length).Ascii(description)
             .UInt64(1).Guid(new Guid("f2fd1544-9794-4a2c-992e-e5bbcf20e394")).UInt64(0x6E9F_0000).ToArray();
 
     /// <summary>Device path of a file on the EFI system partition of the first NVMe disk.</summary>
@@ -114,16 +64,16 @@ internal static class UefiBytes
 
     /// <summary>Device path of the option ROM of a PCI device.</summary>
     public static byte[] OptionRomPath(byte device, ulong length) =>
-        Nodes(Pci(device), new LittleEndianWriter().Byte(4).Byte(8).UInt16(24).UInt32(0).UInt64(0x4C00).UInt64(0x4C00 + length).ToArray(), End);
+        Nodes(Pci(device), StructureWriter.LittleEndian().Byte(4).Byte(8).UInt16(24).UInt32(0).UInt64(0x4C00).UInt64(0x4C00 + length).ToArray(), End);
 
     /// <summary>EFI_LOAD_OPTION: active, description, device path.</summary>
     public static byte[] LoadOption(string description, byte[] devicePath) =>
-        new LittleEndianWriter().UInt32(1).UInt16((ushort)devicePath.Length).Utf16(description + "\0").Bytes(devicePath).ToArray();
+        StructureWriter.LittleEndian().UInt32(1).UInt16((ushort)devicePath.Length).Utf16(description + "\0").Bytes(devicePath).ToArray();
 
     /// <summary>UEFI_GPT_DATA: header and the partitions in use.</summary>
     public static byte[] PartitionTable(Guid disk, Guid efiPartition)
     {
-        var table = new LittleEndianWriter()
+        var table = StructureWriter.LittleEndian()
             .Ascii("EFI PART").UInt32(0x0001_0000).UInt32(92).UInt32(0x5B1C_0E77).UInt32(0)
             .UInt64(1).UInt64(0x37E3_E92F).UInt64(34).UInt64(0x37E3_E90E)
             .Guid(disk).UInt64(2).UInt32(128).UInt32(128).UInt32(0x9A3D_11F2)
@@ -140,15 +90,15 @@ internal static class UefiBytes
     private static byte[] End => [0x7F, 0xFF, 4, 0];
 
     private static byte[] Pci(byte device) =>
-        new LittleEndianWriter().Byte(2).Byte(1).UInt16(12).UInt32(0x0A03_41D0).UInt32(0).Byte(1).Byte(1).UInt16(6).Byte(0).Byte(device).ToArray();
+        StructureWriter.LittleEndian().Byte(2).Byte(1).UInt16(12).UInt32(0x0A03_41D0).UInt32(0).Byte(1).Byte(1).UInt16(6).Byte(0).Byte(device).ToArray();
 
-    private static byte[] Nvme() => new LittleEndianWriter().Byte(3).Byte(23).UInt16(16).UInt32(1).UInt64(0x0053_C1A4_4B05_2500).ToArray();
+    private static byte[] Nvme() => StructureWriter.LittleEndian().Byte(3).Byte(23).UInt16(16).UInt32(1).UInt64(0x0053_C1A4_4B05_2500).ToArray();
 
     private static byte[] Partition(Guid partition) =>
-        new LittleEndianWriter().Byte(4).Byte(1).UInt16(42).UInt32(1).UInt64(0x800).UInt64(0x12_C000).Guid(partition).Byte(2).Byte(2).ToArray();
+        StructureWriter.LittleEndian().Byte(4).Byte(1).UInt16(42).UInt32(1).UInt64(0x800).UInt64(0x12_C000).Guid(partition).Byte(2).Byte(2).ToArray();
 
     private static byte[] FilePath(string path) =>
-        new LittleEndianWriter().Byte(4).Byte(4).UInt16((ushort)(4 + ((path.Length + 1) * 2))).Utf16(path + "\0").ToArray();
+        StructureWriter.LittleEndian().Byte(4).Byte(4).UInt16((ushort)(4 + ((path.Length + 1) * 2))).Utf16(path + "\0").ToArray();
 
     private static byte[] Nodes(params ReadOnlySpan<byte[]> nodes) => [.. nodes.ToArray().SelectMany(n => n)];
 }
