@@ -10,7 +10,14 @@ namespace Portal.Components.Baselines;
 
 /// <summary>One revision of a baseline: where it stands, what it says, what it changes, and what there is to do.</summary>
 public sealed partial class BaselinePage(
-    BaselineDirectory directory, SubmitRevision submit, NewRevision revise, IDialogService dialogs, NavigationManager navigation, Announcer announcer)
+    BaselineDirectory directory,
+    SubmitRevision submit,
+    RejectRevision reject,
+    RetireRevision retire,
+    NewRevision revise,
+    IDialogService dialogs,
+    NavigationManager navigation,
+    Announcer announcer)
 {
     private BaselineView? baseline;
     private RevisionView? view;
@@ -139,10 +146,10 @@ public sealed partial class BaselinePage(
                 await ClosedAsync(await ApproveDialog.ShowAsync(dialogs, shown, InForce), "is approved and in force");
                 break;
             case StandingAction.Reject:
-                await ClosedAsync(await RejectDialog.ShowAsync(dialogs, shown), "was sent back");
+                await ClosedAsync(await AskAsync(RevisionQuestion.Reject(shown), comment => reject.ExecuteAsync(Caller, new(shown.Revision.Id, comment), CancellationToken.None)), "was sent back");
                 break;
             case StandingAction.Retire:
-                await ClosedAsync(await RetireDialog.ShowAsync(dialogs, shown), "is retired");
+                await ClosedAsync(await AskAsync(RevisionQuestion.Retire(shown), comment => retire.ExecuteAsync(Caller, new(shown.Revision.Id, comment), CancellationToken.None)), "is retired");
                 break;
             case StandingAction.NewRevision:
                 var started = await revise.ExecuteAsync(Caller, new(Id), Stopping);
@@ -163,6 +170,8 @@ public sealed partial class BaselinePage(
             await RefreshAsync();
         }
     }
+
+    private Task<bool> AskAsync(RevisionQuestion question, Func<string, Task<Outcome<RevisionStanding>>> step) => RevisionDialog.ShowAsync(dialogs, question, step);
 
     private async Task ClosedAsync(bool done, string what)
     {
