@@ -235,7 +235,7 @@ internal sealed class ShutdownStep(Hypervisors hypervisors, VmStore store) : Hos
         }
 
         var answer = await hypervisor.ShutdownAsync(host, context.Data.VirtualMachineId, ct);
-        return answer.IsSo ? "The guest was asked." : Refused("vm.shutdown.failed", "Shutting it down", host.Name, answer);
+        return answer.IsSo ? "The guest was asked to shut down." : Refused("vm.shutdown.failed", "Shutting it down", host.Name, answer);
     }
 
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
@@ -296,7 +296,7 @@ internal sealed class RemoveStep(Hypervisors hypervisors, VmStore store) : HostS
 /// <summary>Tells the host of new size and words. Once it knows them nothing is left that may fail, so the edit is never undone from there.</summary>
 internal sealed class RedefineStep(Hypervisors hypervisors, VmStore store) : HostStep(hypervisors, store)
 {
-    public override string Title => "Tell the host";
+    public override string Title => "Tell its host";
 
     public override bool IsPointOfNoReturn => true;
 
@@ -310,7 +310,7 @@ internal sealed class RedefineStep(Hypervisors hypervisors, VmStore store) : Hos
         }
 
         var answer = await hypervisor.RedefineAsync(host, context.Data.Definition, ct);
-        return answer.IsSo ? $"{host.Name} knows." : Refused("vm.edit.failed", "Changing it", host.Name, answer);
+        return answer.IsSo ? $"{host.Name} knows of the change." : Refused("vm.edit.failed", "Changing it", host.Name, answer);
     }
 
     public override async Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)

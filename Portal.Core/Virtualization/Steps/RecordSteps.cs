@@ -20,7 +20,7 @@ internal class FinishStep(VmStore store, VirtualMachineStatus? status, string @e
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         await store.ReleaseAsync(context.Data.VirtualMachineId, context.Operation.Id, status ?? context.Data.StatusBefore, (context.Person, @event, sentence(context.Data)), ct, KeptBy(context.Data));
-        return "Done.";
+        return "The result is on record.";
     }
 
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
@@ -39,14 +39,16 @@ internal sealed class LetGoStep(VmStore store, string @event, Func<VmWork, strin
 /// <summary>Marks what the VM is about to do; undone, it is what it was before and the operation lets go of it.</summary>
 internal sealed class MarkStep(VmStore store, VirtualMachineStatus status) : OperationStep<VmWork>
 {
-    public override string Title => "Mark the virtual machine";
+    public override string Title => $"Show it as {VmOperations.Words(status)}";
+
+    private string Shown => $"It shows as {VmOperations.Words(status)}.";
 
     public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) =>
-        (await store.FindAsync(context.Data.VirtualMachineId, ct))?.Status == status ? "Marked." : null;
+        (await store.FindAsync(context.Data.VirtualMachineId, ct))?.Status == status ? Shown : null;
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct) =>
         await store.UpdateAsync(context.Data.VirtualMachineId, context.Operation.Id, set => set.SetProperty(v => v.Status, status), ct)
-            ? "Marked."
+            ? Shown
             : Refusal.NotFound("vm", context.Data.Name);
 
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) =>
@@ -56,16 +58,16 @@ internal sealed class MarkStep(VmStore store, VirtualMachineStatus status) : Ope
 /// <summary>Removes the row of a VM that is gone from its host, with its claim.</summary>
 internal sealed class DeleteRowStep(VmStore store) : OperationStep<VmWork>
 {
-    public override string Title => "Give back its capacity";
+    public override string Title => "Free its CPUs and memory";
 
     public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) =>
-        await store.FindAsync(context.Data.VirtualMachineId, ct) is null ? "Given back." : null;
+        await store.FindAsync(context.Data.VirtualMachineId, ct) is null ? "Its CPUs and memory are free for others." : null;
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var work = context.Data;
         await store.RemoveAsync(work.VirtualMachineId, context.Operation.Id, (context.Person, "vm.deleted", $"Virtual machine '{work.Name}' was deleted."), ct);
-        return "Given back.";
+        return "Its CPUs and memory are free for others.";
     }
 
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
@@ -77,14 +79,14 @@ internal sealed class DeleteRowStep(VmStore store) : OperationStep<VmWork>
 /// </summary>
 internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
 {
-    public override string Title => "Change it and its claim";
+    public override string Title => "Change it, and claim what it then needs";
 
     public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var (vm, to) = (await store.FindAsync(context.Data.VirtualMachineId, ct), Larger(context.Data));
         var isSo = vm is not null && vm.Name == to.Name && vm.Cpus == to.Cpus && vm.Memory == to.Memory && vm.TrustLevel == to.TrustLevel
             && vm.Description == context.Data.DescriptionAfter;
-        return isSo ? "Changed." : null;
+        return isSo ? "It is changed on record." : null;
     }
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
@@ -93,7 +95,7 @@ internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
         try
         {
             return await store.ResizeAsync(work.VirtualMachineId, context.Operation.Id, Larger(work), work.DescriptionAfter, ct)
-                ? "Changed."
+                ? "It is changed on record."
                 : Refusal.Conflict("vm.edit.no_room", $"Its host has no room for {work.Definition.Cpus} CPUs and {ByteSize.Text(work.Definition.Memory)}, or lost trust meanwhile.", "Move it first, or ask for less.");
         }
         catch (Microsoft.Data.Sqlite.SqliteException fault) when (fault.SqliteErrorCode == SqliteConstraint)
