@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Portal.Core.Access;
+using Portal.Core.Inventory;
+using Portal.Core.Operations;
+using Portal.Core.Virtualization.Steps;
+
+namespace Portal.Core.Virtualization;
+
+/// <summary>Kinds of VM operation.</summary>
+public static class VirtualMachineOperations
+{
+    /// <summary>Create, without starting.</summary>
+    public const string Create = "vm.create";
+
+    /// <summary>Create and start.</summary>
+    public const string CreateAndStart = "vm.create_start";
+
+    /// <summary>Start.</summary>
+    public const string Start = "vm.start";
+
+    /// <summary>Ask the guest to shut down.</summary>
+    public const string Shutdown = "vm.shutdown";
+
+    /// <summary>Pull the plug.</summary>
+    public const string Stop = "vm.stop";
+
+    /// <summary>Move to another host.</summary>
+    public const string Migrate = "vm.migrate";
+
+    /// <summary>Change size, words or trust level.</summary>
+    public const string Edit = "vm.edit";
+
+    /// <summary>Delete.</summary>
+    public const string Delete = "vm.delete";
+}
+
+/// <summary>How VM operations are recorded.</summary>
+internal static class VmOperations
+{
+    public static DomainDefinition DefinitionOf(VirtualMachine vm) =>
+        new(vm.Id, vm.Name, vm.Cpus, vm.Memory, vm.Disk, vm.Network, vm.TrustLevel, vm.DecisionId);
+
+    public static string Words(VirtualMachineStatus status) => status switch
+    {
+        VirtualMachineStatus.Down => "down",
+        VirtualMachineStatus.Starting => "starting",
+        VirtualMachineStatus.Up => "up",
+        VirtualMachineStatus.PoweringDown => "shutting down",
+        VirtualMachineStatus.Migrating => "moving",
+        VirtualMachineStatus.Creating => "being created",
+        VirtualMachineStatus.Deleting => "being deleted",
+        VirtualMachineStatus.Unknown => "in an unknown state",
+    };
+
+    public static Operation New(OperationRunner runner, string kind, Guid id, string title, VirtualMachine vm, VmWork work, Person person, DateTimeOffset now) => new()
+    {
+        Id = id,
+        Kind = kind,
+        Title = title,
+        TargetKind = "vm",
+        TargetId = vm.Id,
+        TargetName = vm.Name,
+        Data = JsonSerializer.Serialize(work),
+        Steps = runner.InitialSteps(kind),
+        Issuer = person.Issuer,
+        Subject = person.Subject,
+        PersonName = person.Name,
+        CreatedAt = now,
+    };
+}
