@@ -1,42 +1,20 @@
 using System.Collections.Immutable;
-using System.Data.Common;
-using Microsoft.AspNetCore.DataProtection;
-using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Time.Testing;
 using Portal.Core;
 using Portal.Core.Access;
-using Portal.Core.Attestation;
-using Portal.Core.Audit;
 using Portal.Core.Baselines;
-using Portal.Core.Changes;
 using Portal.Core.Inventory;
-using Portal.Core.Storage;
+using Portal.Tests.World;
 
 namespace Portal.Tests.Baselines;
 
-/// <summary>Baselines and audit on a SQLite file of their own, with a clock and a re-appraisal the test can look at.</summary>
-internal sealed class Bench : IAsyncDisposable
+/// <summary>Baselines and audit.</summary>
+internal sealed class Bench : DatabaseBench
 {
-    private readonly string file = Path.Combine(Path.GetTempPath(), $"portal-{Guid.NewGuid():N}.db");
-    private readonly ServiceProvider services;
-
     private Bench()
+        : base(rooms => rooms.AddBaselines())
     {
-        var connection = $"Data Source={file}";
-        var collection = new ServiceCollection();
-        collection.AddLogging();
-        collection.AddPortalStorage(connection);
-        collection.AddSingleton<IDbContextFactory<PortalDbContext>>(new Factory(connection, Moment));
-        collection.AddSingleton<TimeProvider>(Time);
-        collection.AddSingleton<IDataProtectionProvider>(Protection);
-        collection.AddSingleton<IChangeFeed, InProcessChangeFeed>();
-        collection.AddSingleton<IReappraisal>(Reappraisal);
-        collection.AddAudit();
-        collection.AddBaselines();
-        services = collection.BuildServiceProvider();
     }
 
     public static Caller Ann { get; } = Caller.With(new Person("idp", "ann", "Ann"), Role.Security);
@@ -54,59 +32,29 @@ internal sealed class Bench : IAsyncDisposable
 
     public static Caller Nobody { get; } = Caller.With(new Person("idp", "noone", "No One"));
 
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 10, 1, 8, 0, 0, TimeSpan.Zero));
-
-    public EphemeralDataProtectionProvider Protection { get; } = new();
-
-    public RecordedReappraisal Reappraisal { get; } = new();
-
-    public Interruption Moment { get; } = new();
-
-    public IDbContextFactory<PortalDbContext> Contexts => Get<IDbContextFactory<PortalDbContext>>();
-
     public static async Task<Bench> StartAsync()
     {
         var bench = new Bench();
-        await using var db = await bench.Contexts.CreateDbContextAsync();
-        await db.Database.EnsureCreatedAsync();
+        await bench.QueryAsync(db => db.Database.EnsureCreatedAsync());
         return bench;
-    }
-
-    public T Get<T>()
-        where T : notnull => services.GetRequiredService<T>();
-
-    public async Task<T> QueryAsync<T>(Func<PortalDbContext, Task<T>> query)
-    {
-        await using var db = await Contexts.CreateDbContextAsync();
-        return await query(db);
     }
 
     public async Task<Cluster> ClusterAsync(string name)
     {
         var cluster = Cluster.Create(name, TrustPolicy.Default);
-        await QueryAsync(async db =>
-        {
-            db.Clusters.Add(cluster);
-            return await db.SaveChangesAsync();
-        });
+        await AddAsync(cluster);
         return cluster;
     }
 
     public async Task<Host> HostAsync(Cluster cluster, string name)
     {
         var host = new Host { Name = name, Address = "test:" + name, ClusterId = cluster.Id, Cpus = 4, Memory = 1L << 34 };
-        await QueryAsync(async db =>
-        {
-            db.Hosts.Add(host);
-            return await db.SaveChangesAsync();
-        });
+        await AddAsync(host);
         return host;
     }
 
     public Task<long> PolicyRevisionAsync(Cluster cluster) =>
         QueryAsync(db => db.Clusters.Where(c => c.Id == cluster.Id).Select(c => c.PolicyRevision).SingleAsync());
-
-    public Task<List<AuditEntry>> AuditAsync() => QueryAsync(db => db.AuditEntries.AsNoTracking().OrderBy(a => a.Id).ToListAsync());
 
     public Task<BaselineRevision> RevisionAsync(Guid id) => QueryAsync(db => db.BaselineRevisions.AsNoTracking().SingleAsync(r => r.Id == id));
 
@@ -126,58 +74,6 @@ internal sealed class Bench : IAsyncDisposable
     {
         var review = await InReviewAsync(author, name, content);
         return (await Get<ApproveRevision>().ExecuteAsync(approver, new(review.RevisionId, review.ContentHash), default)).Value;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await services.DisposeAsync();
-        SqliteConnection.ClearPool(new SqliteConnection($"Data Source={file}"));
-        foreach (var path in new[] { file, file + "-wal", file + "-shm" })
-        {
-            File.Delete(path);
-        }
-    }
-
-    /// <summary>Runs something once, right before the next transaction begins: after a command has looked and before it writes.</summary>
-    internal sealed class Interruption : DbTransactionInterceptor
-    {
-        private Func<Task>? next;
-
-        public void Once(Func<Task> action) => next = action;
-
-        public override async ValueTask<InterceptionResult<DbTransaction>> TransactionStartingAsync(
-            DbConnection connection, TransactionStartingEventData eventData, InterceptionResult<DbTransaction> result, CancellationToken cancellationToken = default)
-        {
-            if (Interlocked.Exchange(ref next, null) is { } action)
-            {
-                await action();
-            }
-
-            return result;
-        }
-    }
-
-    internal sealed class RecordedReappraisal : IReappraisal
-    {
-        public List<(IReadOnlyList<Guid> Clusters, ReappraisalCause Cause)> Requests { get; } = [];
-
-        public Exception? Fault { get; set; }
-
-        public Task RequestAsync(IReadOnlyList<Guid> clusterIds, ReappraisalCause cause, CancellationToken ct)
-        {
-            Requests.Add((clusterIds, cause));
-            return Fault is null ? Task.CompletedTask : Task.FromException(Fault);
-        }
-    }
-
-    private sealed class Factory(string connection, Interruption moment) : IDbContextFactory<PortalDbContext>
-    {
-        private readonly DbContextOptions<SqlitePortalDbContext> options = new DbContextOptionsBuilder<SqlitePortalDbContext>()
-            .UseSqlite(connection)
-            .AddInterceptors(SqlitePragmas.Instance, moment)
-            .Options;
-
-        public PortalDbContext CreateDbContext() => new SqlitePortalDbContext(options);
     }
 }
 

@@ -2,45 +2,18 @@ using Bunit;
 using Microsoft.AspNetCore.Components;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Access;
-using Portal.Core.Attestation;
-using Portal.Core.Audit;
-using Portal.Core.Baselines;
-using Portal.Core.Changes;
-using Portal.Core.Inventory;
-using Portal.Core.Operations;
-using Portal.Core.Simulation;
-using Portal.Core.Virtualization;
-using Portal.Tests.World;
 
 namespace Portal.Tests.Components;
 
-/// <summary>Pages of hosts over the whole core on a real database, with a simulated fleet.</summary>
-public abstract class HostPoolPageTest : PageTest
+/// <summary>Pages of hosts over the whole core. Each test starts it with the fleet it wants.</summary>
+public abstract class HostPoolPageTest : PoolPageTest
 {
-    private TrustedPool? pool;
+    public override ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
-    private protected TrustedPool Pool => pool!;
-
-    /// <summary>Starts the core, signs a role in, and gives the pages what they ask for.</summary>
+    /// <summary>Starts the core, signs a role in, and adds what contributes to the pages of hosts.</summary>
     private protected async Task StartAsync(Role role = Role.Administrator, int hosts = 4, bool approve = true, bool enrol = true, Action<IServiceCollection>? more = null)
     {
-        pool = await TrustedPool.StartAsync(hosts: hosts, approve: approve, enrol: enrol, more: more);
-        Services.AddSingleton<TimeProvider>(pool.Time);
-        Forward<IChangeFeed>();
-        Forward<HostDirectory>();
-        Forward<ClusterDirectory>();
-        Forward<VirtualMachineDirectory>();
-        Forward<ChangeHostState>();
-        Forward<AttestationDirectory>();
-        Forward<HostExplanations>();
-        Forward<TrustOverview>();
-        Forward<AttestHost>();
-        Forward<EnrolAttester>();
-        Forward<BaselineDirectory>();
-        Forward<AuditDirectory>();
-        Forward<OperationDirectory>();
-        Forward<SimulatedHostActions>();
-        Forward<SimulatedFleet>();
+        await StartPoolAsync(hosts, approve, enrol, more);
         Services.AddHostsFeature();
         Services.AddAttestationFeature();
         Services.AddSimulationMenu();
@@ -49,30 +22,14 @@ public abstract class HostPoolPageTest : PageTest
 
     /// <summary>Renders a page as if its address had been opened.</summary>
     private protected IRenderedComponent<TPage> Open<TPage>(string address, params (string Name, object Value)[] parameters)
-        where TPage : IComponent
+        where TPage : IComponent => Open<TPage>(address, builder =>
     {
-        Services.GetRequiredService<NavigationManager>().NavigateTo(address);
-        return Render<TPage>(builder =>
+        foreach (var (name, value) in parameters)
         {
-            foreach (var (name, value) in parameters)
-            {
-                builder.TryAdd(name, value);
-            }
-        });
-    }
-
-    /// <summary>What the addresses lead to: the part after the host.</summary>
-    private protected static string Text(IRenderedComponent<IComponent> page) => string.Join(' ', page.Find("body, :root, *").TextContent.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-
-    protected override async ValueTask DisposeAsyncCore()
-    {
-        await base.DisposeAsyncCore();
-        if (pool is not null)
-        {
-            await pool.DisposeAsync();
+            builder.TryAdd(name, value);
         }
-    }
+    });
 
-    private void Forward<T>()
-        where T : class => Services.AddSingleton(_ => Pool.Get<T>());
+    /// <summary>What a page says, with one space between words.</summary>
+    private protected static string Text(IRenderedComponent<IComponent> page) => string.Join(' ', page.Find("body, :root, *").TextContent.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

@@ -43,5 +43,5 @@ public abstract class PageTest : BunitContext, IAsyncLifetime
         return caller;
     }
 
-    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+    public virtual ValueTask InitializeAsync() => ValueTask.CompletedTask;
 }

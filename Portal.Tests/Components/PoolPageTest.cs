@@ -3,9 +3,6 @@ using Bunit;
 using Microsoft.AspNetCore.Components;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
-using MudBlazor;
-using MudBlazor.Services;
-using Portal.Components.Shared;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Audit;
@@ -14,6 +11,7 @@ using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Placement;
+using Portal.Core.Simulation;
 using Portal.Core.Storage;
 using Portal.Core.Virtualization;
 using Portal.Tests.World;
@@ -21,25 +19,27 @@ using Portal.Tests.World;
 namespace Portal.Tests.Components;
 
 /// <summary>A place to render pages in over the whole core, with a simulated fleet on a database of its own. Operations run when the test says so.</summary>
-public abstract class PoolPageTest : BunitContext, IAsyncLifetime
+public abstract class PoolPageTest : PageTest
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private TrustedPool? pool;
+
     static PoolPageTest() => DefaultWaitTimeout = Patience;
 
-    internal TrustedPool Pool { get; private set; } = null!;
+    private protected TrustedPool Pool => pool!;
 
     protected virtual int Hosts => 2;
 
     protected NavigationManager Navigation => Services.GetRequiredService<NavigationManager>();
 
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync() => await StartPoolAsync(Hosts);
+
+    /// <summary>Starts the core and gives the pages what they ask for.</summary>
+    private protected async Task StartPoolAsync(int hosts, bool approve = true, bool enrol = true, Action<IServiceCollection>? more = null)
     {
-        Pool = await TrustedPool.StartAsync(Hosts);
-        JSInterop.Mode = JSRuntimeMode.Loose;
-        Services.AddMudServices(mud => mud.PopoverOptions.CheckForPopoverProvider = false);
-        Services.AddScoped<Announcer>();
-        Services.AddSingleton<TimeProvider>(Pool.Time);
+        pool = await TrustedPool.StartAsync(hosts, approve: approve, enrol: enrol, more: more);
+        Services.AddSingleton<TimeProvider>(pool.Time);
         Share<IChangeFeed>();
         Share<HostDirectory>();
         Share<ClusterDirectory>();
@@ -59,6 +59,13 @@ public abstract class PoolPageTest : BunitContext, IAsyncLifetime
         Share<OperationDirectory>();
         Share<AuditDirectory>();
         Share<AuditChain>();
+        Share<ChangeHostState>();
+        Share<HostExplanations>();
+        Share<TrustOverview>();
+        Share<AttestHost>();
+        Share<EnrolAttester>();
+        Share<SimulatedHostActions>();
+        Share<SimulatedFleet>();
         Share<BaselineDirectory>();
         Share<CreateBaseline>();
         Share<EditRevision>();
@@ -132,7 +139,10 @@ public abstract class PoolPageTest : BunitContext, IAsyncLifetime
     protected override async ValueTask DisposeAsyncCore()
     {
         await base.DisposeAsyncCore();
-        await Pool.DisposeAsync();
+        if (pool is not null)
+        {
+            await pool.DisposeAsync();
+        }
     }
 
     private void Share<T>()
