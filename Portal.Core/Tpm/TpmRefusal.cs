@@ -92,6 +92,21 @@ public enum TpmRefusalCode
 
     /// <summary>A PCR from 0 to 7 has no valid separator in the bank: firmware did not measure it, or not to the end.</summary>
     SeparatorMissing,
+
+    /// <summary>A measurement is of a kind the kernel does not have, or whose text does not tell what was measured.</summary>
+    TemplateUnknown,
+
+    /// <summary>A measurement's digest is not that of its data.</summary>
+    TemplateDigestMismatch,
+
+    /// <summary>The measurement list starts behind the place where checking must go on.</summary>
+    ListGap,
+
+    /// <summary>The measurement list never reaches the quoted PCR 10.</summary>
+    ListNotReplayed,
+
+    /// <summary>The measurement list does not begin with the boot aggregate of the quoted PCRs.</summary>
+    BootAggregateMismatch,
 }
 
 /// <summary>A refusal: a code for programs, a sentence for people.</summary>
@@ -124,6 +139,12 @@ public sealed record TpmRefusal(TpmRefusalCode Code, string Message)
             "Attest the host again; values that still disagree were changed on their way or read while a PCR was extended.",
         TpmRefusalCode.BankIncomplete or TpmRefusalCode.SeparatorMissing =>
             "Use a bank the firmware measures from start to end, or update the firmware.",
+        TpmRefusalCode.TemplateUnknown =>
+            "Have the agent send the binary measurement list, or boot its kernel with ima_template=ima-ng.",
+        TpmRefusalCode.ListGap =>
+            "Ask the host for its measurement list from the first entry on.",
+        TpmRefusalCode.TemplateDigestMismatch or TpmRefusalCode.ListNotReplayed or TpmRefusalCode.BootAggregateMismatch =>
+            "Check that IMA measures into this bank on the host (kernel 5.8 or newer); if it does, treat the host as tampered with until its list is explained.",
     };
 
     internal static TpmRefusal NothingGiven { get; } = new(TpmRefusalCode.NothingGiven, "Nothing was given.");

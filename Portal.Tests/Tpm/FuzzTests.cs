@@ -27,10 +27,20 @@ public sealed class FuzzTests
     private static readonly byte[][] s_certificates =
         [Fixture.Tpm("ekcert-rsa.der"), Fixture.Tpm("ekcert-ecc384.der"), Fixture.Tpm("vm-ovmf-boot1/ekcert.der"), Fixture.Tpm("platformcert.der")];
 
+    private static readonly byte[][] s_lists =
+    [
+        Fixture.Tpm("vm-ovmf-boot1/ima.bin"), Fixture.Tpm("vm-ovmf-boot1/ima.txt"), Fixture.Tpm("vm-ovmf-boot2/ima-after.bin"), Fixture.Tpm("vm-ovmf-boot2/ima-after.txt"),
+    ];
+
     private static readonly byte[][] s_logs =
         [Fixture.VmLog(1), Fixture.Log("rhel8-uefi.bin"), Fixture.Log("arch-linux-workstation.bin"), Fixture.Log("debian-10.bin")];
 
     private static readonly EndorsementKey s_endorsement = EndorsementKey.Accept(Fixture.Tpm("vm-ovmf-boot1/ek.pub")).Value;
+
+    private static readonly VerifiedQuote s_quote = Fixture.Quote("vm-boot2").Check().Value;
+
+    private static readonly ImaReference s_reference =
+        ImaReference.Create(new Dictionary<string, IReadOnlyCollection<string>>(StringComparer.Ordinal), [], [".*bin.*", "(a|b)*c"]).Value;
 
     private static readonly EndorsementAuthorities s_nobody = EndorsementAuthorities.FromPem("", "").Value;
 
@@ -49,6 +59,14 @@ public sealed class FuzzTests
         s_noise.Sample(ReadCertificate, iter: s_iterations);
         Mutated(s_certificates).Sample(ReadCertificate, iter: s_iterations);
         EveryCut(s_certificates, ReadCertificate);
+    }
+
+    [Fact]
+    public void ImaLists_NoiseCutsAndMutations_GiveAValueOrARefusal()
+    {
+        s_noise.Sample(ReadList, iter: s_iterations);
+        Mutated(s_lists).Sample(ReadList, iter: s_iterations);
+        EveryCut(s_lists, ReadList);
     }
 
     [Fact]
@@ -156,6 +174,24 @@ public sealed class FuzzTests
         // No fixture's issuer is believed here, so nothing of them can become valid.
         var verdict = EndorsementCheck.Check(bytes, s_endorsement, s_nobody, TimeProvider.System).Verdict;
         Assert.False(verdict is EndorsementVerdict.Valid or EndorsementVerdict.VirtualTpm, $"{verdict}");
+    }
+
+    private static void ReadList(byte[] bytes)
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var lists = new[] { ImaList.ParseBinary(bytes), ImaList.ParseText(bytes) };
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 16 * 1024 + 8L * bytes.Length);
+        foreach (var parsed in lists)
+        {
+            AssertAnswered(parsed);
+            if (!parsed.TryGet(out var list, out _))
+                continue;
+            AssertAnswered(ImaReplay.Verify(list, 0, s_quote, TpmAlgorithm.Sha256));
+            // Whatever stands in a list is compared without trouble, and told safely.
+            var appraisal = ImaAppraisal.Of(new(list, 0, list.Count, new(0, 0, TpmAlgorithm.Sha256, list.Count, default), null), s_reference);
+            Assert.Equal(list.Count, appraisal.Checked);
+            Assert.InRange(appraisal.First?.Sentence.Length ?? 0, 0, 1000);
+        }
     }
 
     private static void ReadLog(byte[] bytes)

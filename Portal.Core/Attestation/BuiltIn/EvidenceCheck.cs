@@ -143,6 +143,8 @@ internal static class Failures
             or TpmRefusalCode.KeyMadeOutsideTpm or TpmRefusalCode.KeyCanDecrypt or TpmRefusalCode.KeySchemeOpen or TpmRefusalCode.KeyTooWeak
             or TpmRefusalCode.KeyInvalid or TpmRefusalCode.KeyCannotDecrypt or TpmRefusalCode.KeyCanSign => FindingCode.KeyUnacceptable,
         TpmRefusalCode.BankAbsent or TpmRefusalCode.BankIncomplete or TpmRefusalCode.SeparatorMissing => FindingCode.BankUnmeasured,
+        TpmRefusalCode.TemplateUnknown or TpmRefusalCode.ListGap => FindingCode.LogMalformed,
+        TpmRefusalCode.TemplateDigestMismatch or TpmRefusalCode.ListNotReplayed or TpmRefusalCode.BootAggregateMismatch => FindingCode.LogDoesNotReplay,
         TpmRefusalCode.NothingGiven or TpmRefusalCode.Truncated or TpmRefusalCode.TrailingBytes or TpmRefusalCode.TooLarge or TpmRefusalCode.Malformed
             or TpmRefusalCode.UnsupportedAlgorithm or TpmRefusalCode.BadMagic or TpmRefusalCode.NotAQuote => FindingCode.QuoteMalformed,
     };
