@@ -1,4 +1,3 @@
-using System.Globalization;
 using CsCheck;
 using Portal.Core.Tpm;
 
@@ -10,10 +9,7 @@ namespace Portal.Tests.Tpm;
 /// </summary>
 public sealed class FuzzTests
 {
-    private static readonly int s_iterations =
-        int.TryParse(Environment.GetEnvironmentVariable("PORTAL_FUZZ_ITERATIONS"), NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 1500;
-
-    private static readonly Gen<byte[]> s_noise = Gen.Byte.Array[0, 400];
+    private static readonly int s_iterations = Mutations.Iterations;
 
     private static readonly byte[][] s_structures =
     [
@@ -45,39 +41,39 @@ public sealed class FuzzTests
     private static readonly EndorsementAuthorities s_nobody = EndorsementAuthorities.FromPem("", "").Value;
 
     [Fact]
-    public void Structures_Noise_GiveAValueOrARefusal() => s_noise.Sample(ReadStructures, iter: s_iterations);
+    public void Structures_Noise_GiveAValueOrARefusal() => Mutations.Noise.Sample(ReadStructures, iter: s_iterations);
 
     [Fact]
-    public void Structures_MutatedRecordings_GiveAValueOrARefusal() => Mutated(s_structures).Sample(ReadStructures, iter: s_iterations);
+    public void Structures_MutatedRecordings_GiveAValueOrARefusal() => Mutations.Of(s_structures).Sample(ReadStructures, iter: s_iterations);
 
     [Fact]
-    public void Structures_CutAnywhere_GiveAValueOrARefusal() => EveryCut(s_structures, ReadStructures);
+    public void Structures_CutAnywhere_GiveAValueOrARefusal() => Mutations.EveryCut(s_structures, ReadStructures);
 
     [Fact]
     public void Certificates_NoiseCutsAndMutations_GiveAValueOrARefusal()
     {
-        s_noise.Sample(ReadCertificate, iter: s_iterations);
-        Mutated(s_certificates).Sample(ReadCertificate, iter: s_iterations);
-        EveryCut(s_certificates, ReadCertificate);
+        Mutations.Noise.Sample(ReadCertificate, iter: s_iterations);
+        Mutations.Of(s_certificates).Sample(ReadCertificate, iter: s_iterations);
+        Mutations.EveryCut(s_certificates, ReadCertificate);
     }
 
     [Fact]
     public void ImaLists_NoiseCutsAndMutations_GiveAValueOrARefusal()
     {
-        s_noise.Sample(ReadList, iter: s_iterations);
-        Mutated(s_lists).Sample(ReadList, iter: s_iterations);
-        EveryCut(s_lists, ReadList);
+        Mutations.Noise.Sample(ReadList, iter: s_iterations);
+        Mutations.Of(s_lists).Sample(ReadList, iter: s_iterations);
+        Mutations.EveryCut(s_lists, ReadList);
     }
 
     [Fact]
-    public void EventLog_Noise_GivesAValueOrARefusal() => s_noise.Sample(ReadLog, iter: s_iterations);
+    public void EventLog_Noise_GivesAValueOrARefusal() => Mutations.Noise.Sample(ReadLog, iter: s_iterations);
 
     [Fact]
-    public void EventLog_MutatedRecordings_GiveAValueOrARefusal() => Mutated(s_logs).Sample(ReadLog, iter: s_iterations / 3);
+    public void EventLog_MutatedRecordings_GiveAValueOrARefusal() => Mutations.Of(s_logs).Sample(ReadLog, iter: s_iterations / 3);
 
     [Fact]
     public void EventDescription_NoiseOfEveryType_IsShortAndSafe() =>
-        Gen.Select(Gen.Enum<EventType>(), s_noise).Sample((type, data) =>
+        Gen.Select(Gen.Enum<EventType>(), Mutations.Noise).Sample((type, data) =>
         {
             var log = new LogWriter(TpmAlgorithm.Sha256).Measure(1, type, data).Parse();
             EventDescriptionTests.AssertSafe(log.Entries[1].Describe(TpmAlgorithm.Sha256));
@@ -87,9 +83,9 @@ public sealed class FuzzTests
     public void EventDescription_MutatedRecordings_IsShortAndSafe()
     {
         var events = s_logs.SelectMany(log => EventLog.Parse(log).Value.Entries).Select(entry => (entry.Type, entry.Data)).ToArray();
-        Gen.Select(Gen.OneOf(events), s_edits).Sample((recorded, edits) =>
+        Gen.Select(Gen.OneOf(events), Mutations.Edits).Sample((recorded, edits) =>
         {
-            var log = new LogWriter(TpmAlgorithm.Sha256).Measure(1, recorded.Type, Edited(recorded.Data.ToArray(), edits)).Parse();
+            var log = new LogWriter(TpmAlgorithm.Sha256).Measure(1, recorded.Type, Mutations.Edited(recorded.Data.ToArray(), edits)).Parse();
             EventDescriptionTests.AssertSafe(log.Entries[1].Describe(TpmAlgorithm.Sha256));
         }, iter: s_iterations);
     }
@@ -101,7 +97,7 @@ public sealed class FuzzTests
     {
         var recorded = Fixture.Quote(name);
         using var key = AttestationKey.Accept(recorded.Key).Value;
-        Gen.Select(Mutated([recorded.Message]), Mutated([recorded.Signature])).Sample((message, signature) =>
+        Gen.Select(Mutations.Of([recorded.Message]), Mutations.Of([recorded.Signature])).Sample((message, signature) =>
         {
             var check = (recorded with { Message = message, Signature = signature }).Check(key);
             var same = message.AsSpan().SequenceEqual(recorded.Message) && SameSignature(signature, recorded.Signature);
@@ -134,15 +130,6 @@ public sealed class FuzzTests
             Assert.Equal(expected.Keys.Order(), replayed.Pcrs);
             Assert.All(expected, pair => Assert.Equal(pair.Value, replayed.Get(pair.Key)));
         }, iter: s_iterations / 5);
-
-    private static void EveryCut(byte[][] recordings, Action<byte[]> read)
-    {
-        foreach (var recording in recordings)
-        {
-            for (var length = 0; length <= recording.Length; length++)
-                read(recording[..length]);
-        }
-    }
 
     private static void ReadStructures(byte[] bytes)
     {
@@ -232,46 +219,5 @@ public sealed class FuzzTests
             && Number(one.R).SequenceEqual(Number(other.R)) && Number(one.S).SequenceEqual(Number(other.S));
 
         static ReadOnlySpan<byte> Number(ReadOnlyMemory<byte> bytes) => bytes.Span.TrimStart((byte)0);
-    }
-
-    private static readonly Gen<(int Kind, double Place, int Size, byte Value)[]> s_edits =
-        Gen.Select(Gen.Int[0, 5], Gen.Double[0, 1], Gen.Int[1, 40], Gen.Byte).Array[0, 4];
-
-    private static Gen<byte[]> Mutated(byte[][] recordings) =>
-        Gen.Select(Gen.OneOf(recordings), s_edits, Edited);
-
-    private static byte[] Edited(byte[] bytes, (int Kind, double Place, int Size, byte Value)[] edits)
-    {
-        var changed = bytes.ToList();
-        foreach (var (kind, place, size, value) in edits)
-        {
-            if (changed.Count == 0)
-                break;
-            var at = (int)(place * (changed.Count - 1));
-            var length = Math.Min(size, changed.Count - at);
-            switch (kind)
-            {
-                case 0:
-                    changed[at] = value;
-                    break;
-                case 1:
-                    changed[at] ^= (byte)(1 << (value % 8));
-                    break;
-                case 2:
-                    changed.RemoveRange(at, length);
-                    break;
-                case 3:
-                    changed.InsertRange(at, Enumerable.Repeat(value, size));
-                    break;
-                case 4:
-                    changed.RemoveRange(at, changed.Count - at);
-                    break;
-                default:
-                    for (var i = 0; i < Math.Min(4, length); i++)
-                        changed[at + i] = 0xFF;
-                    break;
-            }
-        }
-        return [.. changed];
     }
 }
