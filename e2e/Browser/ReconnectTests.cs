@@ -27,6 +27,7 @@ public sealed class ReconnectTests : OwnPortalTest
         var host = await rest.HostAsync("kvm-b01", _ => true, "there");
         Assert.True((await rest.PostAsync($"hosts/{host.Id}/deactivate", new { })).Succeeded);
         await Expect(banner.GetByText("The portal was restarted.")).ToBeVisibleAsync();
+        Assert.Empty(await Accessibility.ViolationsAsync(visit, "the portal was restarted"));
         await visit.Button("Load the page again").ClickAsync();
 
         await Expect(visit.Row("kvm-b01")).ToContainTextAsync("Maintenance");
