@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Portal.Core.Tpm;
 
 /// <summary>Where the fields of an entry stand in its template data.</summary>
@@ -16,6 +18,8 @@ internal readonly record struct ImaFields(TpmAlgorithm DigestAlgorithm, (int Sta
     public const int MaxPathSize = 4096;
 
     private const int MaxHashName = 16;
+
+    private static readonly SearchValues<byte> s_hashNames = SearchValues.Create("abcdefghijklmnopqrstuvwxyz0123456789-_"u8);
 
     /// <summary>
     /// The template of a name; null when the kernel has none of that name. No digest covers the name, so one that was made up must not be
@@ -87,7 +91,7 @@ internal readonly record struct ImaFields(TpmAlgorithm DigestAlgorithm, (int Sta
         return name.SequenceEqual("sha1"u8) ? TpmAlgorithm.Sha1 : TpmAlgorithm.None;
     }
 
-    private static bool IsHashName(ReadOnlySpan<byte> name) => !name.ContainsAnyExcept("abcdefghijklmnopqrstuvwxyz0123456789-_"u8);
+    private static bool IsHashName(ReadOnlySpan<byte> name) => !name.ContainsAnyExcept(s_hashNames);
 
     private static (int Start, int Length) Sized(ref TpmReader reader)
     {

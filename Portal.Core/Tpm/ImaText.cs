@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 
 namespace Portal.Core.Tpm;
@@ -8,6 +9,8 @@ namespace Portal.Core.Tpm;
 internal static class ImaText
 {
     private const int MaxFields = 6;
+
+    private static readonly SearchValues<byte> s_digits = SearchValues.Create("0123456789abcdef"u8);
 
     /// <summary>Usual length of a line in bytes, to size the first buffer.</summary>
     private const int TypicalLine = 160;
@@ -127,7 +130,7 @@ internal static class ImaText
         /// <summary>Lower-case digits only: the kernel writes no others, and one value has one text.</summary>
         public bool TryHex(ReadOnlySpan<byte> digits)
         {
-            if (digits.Length % 2 != 0 || digits.ContainsAnyExcept("0123456789abcdef"u8))
+            if (digits.Length % 2 != 0 || digits.ContainsAnyExcept(s_digits))
                 return false;
             for (var i = 0; i < digits.Length; i += 2)
                 buffer[Position++] = (byte)(Value(digits[i]) << 4 | Value(digits[i + 1]));
