@@ -104,8 +104,21 @@ public static class EndorsementCheck
             : new(EndorsementVerdict.Valid, $"The TPM is genuine: {certificate.Issuer} vouches for its endorsement key.", "", certificate);
     }
 
-    /// <summary>All faults of the chain, and the names in it; null when the platform cannot even build one.</summary>
+    /// <summary>All faults of the chain, and the names in it; null when it cannot be checked.</summary>
     private static (X509ChainStatusFlags? Faults, IReadOnlyList<string> Names) Build(EndorsementCertificate certificate, EndorsementAuthorities authorities, DateTimeOffset now)
+    {
+        using var leaf = X509CertificateLoader.LoadCertificate(certificate.Der.Span);
+        var built = Build(leaf, authorities, now);
+        if (built.Faults is not null)
+            return built;
+        if (EndorsementIssuer.Find(leaf, authorities) is not { } issuer)
+            return (X509ChainStatusFlags.PartialChain, []);
+        built = Build(issuer, authorities, now);
+        var isInTime = certificate.NotBefore <= now && now <= certificate.NotAfter;
+        return (built.Faults | (isInTime ? X509ChainStatusFlags.NoError : X509ChainStatusFlags.NotTimeValid), built.Names);
+    }
+
+    private static (X509ChainStatusFlags? Faults, IReadOnlyList<string> Names) Build(X509Certificate2 leaf, EndorsementAuthorities authorities, DateTimeOffset now)
     {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
@@ -118,7 +131,6 @@ public static class EndorsementCheck
         chain.ChainPolicy.VerificationTime = now.UtcDateTime;
         try
         {
-            using var leaf = X509CertificateLoader.LoadCertificate(certificate.Der.Span);
             var isValid = chain.Build(leaf);
             var faults = chain.ChainStatus.Aggregate(X509ChainStatusFlags.NoError, (sum, status) => sum | status.Status);
             var names = chain.ChainElements.Select(element => element.Certificate.Subject).ToList();

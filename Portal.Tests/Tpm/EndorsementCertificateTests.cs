@@ -97,17 +97,33 @@ public sealed class EndorsementCertificateTests : IDisposable
     }
 
     [Fact]
-    public void Check_RsaKeyUnderTheOaepIdentifier_IsReadButItsChainCannotBeChecked()
+    public void Check_RsaKeyUnderTheOaepIdentifier_IsJudgedLikeAnyOther()
     {
         using var tpm = SoftwareEndorsement.Rsa(TpmAlgorithm.Sha256, 128);
+        using var forger = new TpmMaker();
         using var authorities = Authorities(_maker.RootPem, _maker.IssuerPem);
-        var key = tpm.CertifiedKey;
-        var named = new PublicKey(new Oid("1.2.840.113549.1.1.7"), key.EncodedParameters, key.EncodedKeyValue);
-        var certificate = _maker.Certify(named, keyUsage: X509KeyUsageFlags.KeyEncipherment);
+        using var noRoot = Authorities("", _maker.IssuerPem);
+        using var noIssuer = Authorities(_maker.RootPem, "");
+        var named = new PublicKey(new Oid("1.2.840.113549.1.1.7"), tpm.CertifiedKey.EncodedParameters, tpm.CertifiedKey.EncodedKeyValue);
+        byte[] By(TpmMaker maker, DateTimeOffset? end = null) => maker.Certify(named, keyUsage: X509KeyUsageFlags.KeyEncipherment, end: end);
+        var certificate = By(_maker);
 
-        Assert.True(EndorsementCertificate.Parse(certificate).Value.Certifies(EndorsementKey.Accept(tpm.Area()).Value));
-        // A known want of the platform: such a certificate is never valid, and never said to be of an unknown issuer.
-        Assert.Equal(EndorsementVerdict.Unreadable, Check(certificate, tpm.Area(), authorities).Verdict);
+        Assert.Equal(EndorsementVerdict.Valid, Check(certificate, tpm.Area(), authorities).Verdict);
+        Assert.Equal(EndorsementVerdict.KeyDiffers, Check(certificate, Fixture.Tpm("ek-rsa.pub"), authorities).Verdict);
+        Assert.Equal(EndorsementVerdict.UnknownIssuer, Check(certificate, tpm.Area(), noRoot).Verdict);
+        Assert.Equal(EndorsementVerdict.UnknownIssuer, Check(certificate, tpm.Area(), noIssuer).Verdict);
+        Assert.Equal(EndorsementVerdict.UnknownIssuer, Check(By(forger), tpm.Area(), authorities).Verdict);
+        Assert.Equal(EndorsementVerdict.OutOfDate, Check(By(_maker, _time.Start.AddDays(-1)), tpm.Area(), authorities).Verdict);
+        // More than one: half of all signatures end in a clear bit, which a wrong count of unused bits would not change.
+        for (var i = 0; i < 4; i++, certificate = By(_maker))
+        {
+            for (var at = 0; at < certificate.Length; at++)
+            {
+                certificate[at] ^= 1;
+                Assert.NotEqual(EndorsementVerdict.Valid, Check(certificate, tpm.Area(), authorities).Verdict);
+                certificate[at] ^= 1;
+            }
+        }
     }
 
     [Fact]
