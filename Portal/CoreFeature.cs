@@ -1,3 +1,4 @@
+using System.Net;
 using Portal.Core.Attestation;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
@@ -5,6 +6,7 @@ using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Virtualization;
+using Portal.Profiles;
 using Quartz;
 
 namespace Portal;
@@ -14,13 +16,14 @@ public static class CoreFeature
 {
     private const int OperationsAtOnce = 16;
 
-    public static void AddCore(this WebApplicationBuilder builder)
+    public static void AddCore(this WebApplicationBuilder builder, PortalProfile profile)
     {
         var services = builder.Services;
         services.AddAudit();
         services.AddInventory();
         services.AddBaselines();
         services.AddAttestation();
+        services.AddAgentRegistration([.. profile.Registrar.Networks.Select(IPNetwork.Parse)]);
         services.AddPlacement();
         services.AddSingleton<IHostFilter, TrustFilter>();
         services.AddVirtualization();

@@ -19,7 +19,8 @@ try
     builder.AddTelemetry();
     builder.AddStorage(profile);
     builder.AddIdentity(profile);
-    builder.AddCore();
+    builder.AddCore(profile);
+    builder.AddRegistrar(profile);
     builder.AddDemo(profile);
     builder.AddShell();
     builder.Services.AddOverviewFeature();

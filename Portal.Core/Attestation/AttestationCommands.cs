@@ -104,8 +104,8 @@ public sealed class EnrolAttester(
         using (key)
         {
             // Two hosts with one key are one TPM that answers for both.
-            var name = Convert.ToHexStringLower(key.Name.Span);
-            if (!channel.SharesKeys && await db.Attesters.AnyAsync(a => a.KeyName == name, ct))
+            var enrolled = EnrolledKey.Of(identity.AttestationKey, key);
+            if (!channel.SharesKeys && await db.Attesters.AnyAsync(a => a.KeyName == enrolled.Name, ct))
             {
                 return Refusal.Conflict("attester.key.taken", $"{host.Name} offers a key that is enrolled for another host.", "One TPM belongs to one host: find out which of the two answers for the other.");
             }
@@ -113,9 +113,9 @@ public sealed class EnrolAttester(
             var attester = new Attester
             {
                 HostId = host.Id,
-                AttestationKey = identity.AttestationKey,
-                KeyName = name,
-                KeyDescription = Describe(key),
+                AttestationKey = enrolled.Area,
+                KeyName = enrolled.Name,
+                KeyDescription = enrolled.Description,
                 EnrolledAt = time.GetUtcNow(),
                 EnrolledBy = caller.Person.Name,
             };
@@ -125,10 +125,17 @@ public sealed class EnrolAttester(
             return attester;
         }
     }
+}
 
-    private static string Describe(AttestationKey key)
+/// <summary>An attestation key as it is enrolled.</summary>
+/// <param name="Area">Its TPMT_PUBLIC.</param>
+/// <param name="Name">Its TPM Name, hexadecimal.</param>
+/// <param name="Description">What it is, in words.</param>
+internal sealed record EnrolledKey(byte[] Area, string Name, string Description)
+{
+    public static EnrolledKey Of(byte[] area, AttestationKey key)
     {
         var what = key.Public.Type == TpmAlgorithm.Rsa ? $"RSA-{key.Public.KeyBits}" : $"ECC {key.Public.Curve}";
-        return $"{what}, {key.Scheme.DisplayName()} with {key.Hash.DisplayName()}, restricted, fixed to its TPM";
+        return new EnrolledKey(area, Convert.ToHexStringLower(key.Name.Span), $"{what}, {key.Scheme.DisplayName()} with {key.Hash.DisplayName()}, restricted, fixed to its TPM");
     }
 }

@@ -1,5 +1,8 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Attestation.BuiltIn;
+using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Inventory;
 
 namespace Portal.Core.Attestation;
@@ -36,6 +39,27 @@ public static class AttestationRegistration
         services.AddSingleton<IHostFacet, TrustFacet>();
         services.AddSingleton<IHostFacet, SilenceFacet>();
         services.AddHostedService<RoundScheduler>();
+        return services;
+    }
+
+    /// <summary>Adds what lets hosts' own agents register with the portal and be asked by it. Needs attestation, inventory and data protection.</summary>
+    /// <param name="services">The services.</param>
+    /// <param name="networks">Networks in which the portal may connect to agents; none allows nothing.</param>
+    public static IServiceCollection AddAgentRegistration(this IServiceCollection services, IReadOnlyList<IPNetwork> networks)
+    {
+        services.AddSingleton(new AgentNetworks(networks));
+        services.AddSingleton<AgentContacts>();
+        services.AddSingleton<AgentAuthority>();
+        services.AddSingleton<AgentConnections>();
+        services.AddSingleton<IAttesterChannel, KeylimeAgentChannel>();
+        services.AddSingleton<PendingChallenges>();
+        services.AddSingleton<Registrar>();
+        services.AddSingleton<VendorRoots>();
+        services.AddSingleton<RegistrationDirectory>();
+        services.AddSingleton<RegistrationDesk>();
+        services.AddSingleton<AcceptAttester>();
+        services.AddSingleton<DismissAttester>();
+        services.AddSingleton<EnrolRegistered>();
         return services;
     }
 }

@@ -50,6 +50,9 @@ public interface IAttesterChannel
     /// <summary>Whether two of its hosts may have one key. True only for a simulated fleet larger than its pool of keys: a real TPM's key is its own.</summary>
     bool SharesKeys => false;
 
+    /// <summary>PCRs its agents quote beside those asked for.</summary>
+    IReadOnlyList<int> AlwaysQuotes => [];
+
     /// <summary>Asks for a quote. Never throws but for cancellation: trouble is an answer.</summary>
     ValueTask<ChannelAnswer> QuoteAsync(HostEndpoint host, QuoteRequest request, CancellationToken ct);
 

@@ -15,6 +15,9 @@ public enum ChangeTopic
     /// <summary>A VM.</summary>
     VirtualMachine,
 
+    /// <summary>An attester that registered itself.</summary>
+    Attester,
+
     /// <summary>A cluster or its policy.</summary>
     Cluster,
 

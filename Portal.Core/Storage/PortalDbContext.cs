@@ -2,6 +2,8 @@ using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
@@ -31,6 +33,18 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
 
     /// <summary>Enrolled attestation keys.</summary>
     public DbSet<Attester> Attesters => Set<Attester>();
+
+    /// <summary>Attesters that registered themselves.</summary>
+    public DbSet<RegisteredAttester> RegisteredAttesters => Set<RegisteredAttester>();
+
+    /// <summary>Who accepted which endorsement key.</summary>
+    public DbSet<AttesterAcceptance> AttesterAcceptances => Set<AttesterAcceptance>();
+
+    /// <summary>Roots of TPM vendors that people listed.</summary>
+    public DbSet<VendorRoot> VendorRoots => Set<VendorRoot>();
+
+    /// <summary>Our certificate authorities for talking to agents.</summary>
+    public DbSet<AuthorityRecord> AgentAuthorities => Set<AuthorityRecord>();
 
     /// <summary>Current attestation results.</summary>
     public DbSet<HostAttestation> Attestations => Set<HostAttestation>();

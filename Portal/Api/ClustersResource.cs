@@ -1,11 +1,13 @@
 using Portal.Core;
+using Portal.Core.Access;
 using Portal.Core.Inventory;
 
 namespace Portal.Api;
 
-/// <summary><c>clusters</c>: list and get.</summary>
+/// <summary><c>clusters</c>: list, get and create; a new one begins with the default trust policy.</summary>
 /// <param name="clusters">Reads clusters.</param>
-internal sealed class ClustersResource(ClusterDirectory clusters) : IApiResource
+/// <param name="create">Creates them.</param>
+internal sealed class ClustersResource(ClusterDirectory clusters, CreateCluster create) : IApiResource
 {
     public const string Name = "clusters";
 
@@ -16,6 +18,7 @@ internal sealed class ClustersResource(ClusterDirectory clusters) : IApiResource
     public void Map(ApiRoutes routes)
     {
         routes.Get(Name, ListAsync);
+        routes.Post(Name, CreateAsync);
         routes.Get($"{Name}/{{id}}", GetAsync);
     }
 
@@ -37,6 +40,32 @@ internal sealed class ClustersResource(ClusterDirectory clusters) : IApiResource
         call.Id is { } id && await clusters.FindAsync(id, call.Ct) is { } row
             ? ApiAnswer.Ok(Document(call, row.Cluster))
             : ApiAnswer.Refused(Refusal.NotFound(Kind, FieldReader.Short(call.RouteId)));
+
+    private async Task<ApiAnswer> CreateAsync(ApiCall call)
+    {
+        if (await call.DemandAsync(Permission.ManageClusters, Kind) is { } denied)
+        {
+            return ApiAnswer.Refused(denied);
+        }
+
+        var (root, refused) = await call.BodyAsync(Kind);
+        if (refused is not null)
+        {
+            return refused;
+        }
+
+        var body = new FieldReader(root ?? Element.Of(Kind));
+        var (name, description) = (body.Word("name") ?? "", body.Text("description") ?? "");
+        if (body.Wrong is { } wrong)
+        {
+            return ApiAnswer.Refused(wrong);
+        }
+
+        var made = await create.ExecuteAsync(call.Caller, new(name, description, TrustLevels.Any | TrustLevels.Trusted, TrustPolicy.Default), call.Ct);
+        return made.Succeeded && await clusters.FindAsync(made.Value, call.Ct) is { } row
+            ? ApiAnswer.Created(Document(call, row.Cluster), call.Href(Name, made.Value))
+            : ApiAnswer.Refused(made.Refusal ?? Refusal.NotFound(Kind, name));
+    }
 
     private static Element Document(ApiCall call, Cluster cluster) => Element.Of(
         Kind,

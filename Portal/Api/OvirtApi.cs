@@ -30,6 +30,7 @@ public static class OvirtApi
         services.AddSingleton<IApiResource, HostsResource>();
         services.AddSingleton<IApiResource, ClustersResource>();
         services.AddSingleton<IApiResource, TemplatesResource>();
+        services.AddSingleton<IApiResource, AttestersResource>();
         return services;
     }
 

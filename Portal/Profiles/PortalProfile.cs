@@ -27,6 +27,8 @@ public sealed record PortalProfile
 
     public required DataProtectionSettings DataProtection { get; init; }
 
+    public RegistrarSettings Registrar { get; init; } = new();
+
     public bool IsDemo => Kind is ProfileKind.Demo;
 
     /// <summary>The folder of the database file; what else must be kept lies beside it.</summary>
@@ -83,4 +85,22 @@ public sealed class DataProtectionSettings
     public string CertificateFile { get; set; } = "";
 
     public string CertificatePassword { get; set; } = "";
+}
+
+/// <summary>Where hosts' own agents register: keys under <c>Portal:Registrar</c>. Off until enabled.</summary>
+public sealed class RegistrarSettings
+{
+    public bool Enabled { get; set; }
+
+    /// <summary>Port agents register at without TLS, as they do unless told otherwise; 0 opens none.</summary>
+    public int HttpPort { get; set; } = 8890;
+
+    /// <summary>Port agents register at with TLS; 0 opens none.</summary>
+    public int HttpsPort { get; set; } = 8891;
+
+    /// <summary>Address to listen on, and what the certificate of the TLS port names; this machine only by default.</summary>
+    public string Address { get; set; } = "127.0.0.1";
+
+    /// <summary>Networks in which the portal may connect to agents, for example <c>10.1.0.0/16</c>; none allows nothing.</summary>
+    public IList<string> Networks { get; } = [];
 }

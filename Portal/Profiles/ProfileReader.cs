@@ -27,6 +27,7 @@ public sealed class ProfileReader(IConfiguration configuration)
             ConnectionString = ReadConnectionString(kind),
             Simulation = ReadSimulation(kind),
             DataProtection = ReadDataProtection(),
+            Registrar = ReadRegistrar(kind),
         };
         CheckAddresses(kind);
         return faults.Count == 0 ? profile : throw new StartRefusedException(faults);
@@ -138,6 +139,33 @@ public sealed class ProfileReader(IConfiguration configuration)
         if (settings.CertificateFile.Length > 0 && !File.Exists(settings.CertificateFile))
         {
             faults.Add($"Portal:DataProtection:CertificateFile is '{settings.CertificateFile}'; there is no such file.");
+        }
+
+        return settings;
+    }
+
+    private RegistrarSettings ReadRegistrar(ProfileKind kind)
+    {
+        var settings = Bind<RegistrarSettings>("Portal:Registrar");
+        InRange("Portal:Registrar:HttpPort", settings.HttpPort, 0, 65535);
+        InRange("Portal:Registrar:HttpsPort", settings.HttpsPort, 0, 65535);
+        if (settings.Enabled && settings.HttpPort == 0 && settings.HttpsPort == 0)
+        {
+            faults.Add("Portal:Registrar is enabled without a port; set HttpPort or HttpsPort.");
+        }
+
+        if (!IPAddress.TryParse(settings.Address, out var address))
+        {
+            faults.Add($"Portal:Registrar:Address is '{settings.Address}'; it must be an IP address of this machine, or 0.0.0.0 for all.");
+        }
+        else if (kind is ProfileKind.Demo && settings.Enabled && !IPAddress.IsLoopback(address))
+        {
+            faults.Add($"Portal:Registrar:Address is '{settings.Address}'; Demo has known passwords and listens on this machine only.");
+        }
+
+        foreach (var network in settings.Networks.Where(n => !IPNetwork.TryParse(n, out _)))
+        {
+            faults.Add($"Portal:Registrar:Networks names '{network}'; a network is written like 10.1.0.0/16.");
         }
 
         return settings;

@@ -39,7 +39,7 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
         var issuedAt = time.GetUtcNow();
         var operations = nonceIssued();
         var nonce = Nonce.Mint(subject.Host.Id, subject.Purpose, operations);
-        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), policy.Pcrs, WithEventLog: true);
+        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), [.. policy.Pcrs.Union(channel.AlwaysQuotes).Order()], WithEventLog: true);
         return await AskAsync(channel, subject, request, ct) switch
         {
             ChannelAnswer.Answered(var evidence) => Judge(subject, policy, key, evidence, new Asked(nonce, request, operations, issuedAt)),

@@ -21,8 +21,17 @@ public sealed class SoftwareTpm : IAsyncLifetime
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("portal-swtpm-");
     private readonly string? _missing = s_programs.FirstOrDefault(program => !IsInstalled(program));
+    private readonly string? _makers;
     private Process? _swtpm;
     private int _port;
+
+    /// <summary>A TPM without certificates.</summary>
+    public SoftwareTpm()
+    {
+    }
+
+    /// <summary>A TPM whose endorsement keys a local authority of swtpm's tools certifies, kept in a folder that several TPMs may share.</summary>
+    internal SoftwareTpm(string makers) => _makers = makers;
 
     /// <summary>Skips the running test when the TPM could not be started for want of a program.</summary>
     public void RequireOrSkip()
@@ -36,9 +45,17 @@ public sealed class SoftwareTpm : IAsyncLifetime
         if (_missing is not null)
             return;
         var state = Directory.CreateDirectory(PathOf("state")).FullName;
-        var (exitCode, output, error) = await TryAsync("swtpm_setup", "--tpm2", "--tpmstate", state, "--createek", "--pcr-banks", "-");
+        string[] certified = _makers is null ? ["--createek"] : ["--create-ek-cert", "--config", WriteSetup(_makers)];
+        var (exitCode, output, error) = await TryAsync("swtpm_setup", ["--tpm2", "--tpmstate", state, .. certified, "--pcr-banks", "-"]);
         if (exitCode != 0)
             throw new InvalidOperationException($"swtpm_setup ended with {exitCode}: {output} {error}");
+        await PowerOnAsync();
+    }
+
+    /// <summary>Starts the TPM with the state it has.</summary>
+    public async Task PowerOnAsync()
+    {
+        var state = PathOf("state");
         // Another program may take the ports between finding and using them.
         for (var attempt = 0; attempt < 10; attempt++)
         {
@@ -51,6 +68,15 @@ public sealed class SoftwareTpm : IAsyncLifetime
             await StopAsync();
         }
         throw new InvalidOperationException("swtpm found no free ports.");
+    }
+
+    /// <summary>Takes the power away, in good order or not, and gives it back: the host was booted again.</summary>
+    public async Task RebootAsync(bool inOrder = true)
+    {
+        if (inOrder)
+            await RunAsync("tpm2_shutdown", "--clear");
+        await StopAsync();
+        await PowerOnAsync();
     }
 
     public async ValueTask DisposeAsync()
@@ -106,6 +132,18 @@ public sealed class SoftwareTpm : IAsyncLifetime
         };
         start.Environment["TPM2TOOLS_TCTI"] = $"swtpm:host=127.0.0.1,port={_port}";
         return Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
+    }
+
+    private string WriteSetup(string makers)
+    {
+        File.WriteAllLines(PathOf("localca.conf"), [$"statedir = {makers}", $"signingkey = {makers}/signkey.pem", $"issuercert = {makers}/issuercert.pem", $"certserial = {makers}/certserial"]);
+        File.WriteAllLines(PathOf("localca.options"), ["--platform-manufacturer Works", "--platform-version 1", "--platform-model Bench"]);
+        File.WriteAllLines(PathOf("setup.conf"),
+        [
+            "create_certs_tool = swtpm_localca", $"create_certs_tool_config = {PathOf("localca.conf")}",
+            $"create_certs_tool_options = {PathOf("localca.options")}", "active_pcr_banks = sha256",
+        ]);
+        return PathOf("setup.conf");
     }
 
     private async Task<bool> AnswersAsync()

@@ -4,11 +4,11 @@ using System.Text.Json.Nodes;
 using CsCheck;
 using Microsoft.Extensions.Time.Testing;
 using Portal.Core;
-using Portal.Core.Attestation.BuiltIn.Registrar;
+using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Tpm;
 using Portal.Tests.Tpm;
 
-namespace Portal.Tests.Attestation.Registrar;
+namespace Portal.Tests.Attestation.Registration;
 
 public sealed class AgentRegistrationTests
 {

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Portal.Tests.Attestation.Registrar;
+namespace Portal.Tests.Attestation.Registration;
 
 /// <summary>What a running keylime agent registered with a running keylime registrar.</summary>
 internal static class Recorded

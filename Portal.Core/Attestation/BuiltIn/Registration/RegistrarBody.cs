@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Portal.Core.Tpm;
 
-namespace Portal.Core.Attestation.BuiltIn.Registrar;
+namespace Portal.Core.Attestation.BuiltIn.Registration;
 
 /// <summary>Reads bodies that anybody may send.</summary>
 internal static class RegistrarBody

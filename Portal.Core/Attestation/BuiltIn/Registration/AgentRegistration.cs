@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Portal.Core.Tpm;
 
-namespace Portal.Core.Attestation.BuiltIn.Registrar;
+namespace Portal.Core.Attestation.BuiltIn.Registration;
 
 /// <summary>
 /// What a keylime agent says of itself when it registers, API 2.0 to 3.0. Claims, but for this: both keys have the attributes they must

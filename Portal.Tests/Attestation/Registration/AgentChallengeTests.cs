@@ -2,11 +2,11 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Portal.Core;
-using Portal.Core.Attestation.BuiltIn.Registrar;
+using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Tpm;
 using Portal.Tests.Tpm;
 
-namespace Portal.Tests.Attestation.Registrar;
+namespace Portal.Tests.Attestation.Registration;
 
 public sealed class AgentChallengeTests
 {
@@ -69,39 +69,6 @@ public sealed class AgentChallengeTests
         Assert.Empty(Results(RegistrarAnswer.Activated()));
         Assert.Equal((400, "The address is wrong."), (refused["code"]!.GetValue<int>(), refused["status"]!.GetValue<string>()));
         Assert.Empty(refused["results"]!.AsObject());
-    }
-
-    [Theory]
-    [InlineData("rsa", TpmAlgorithm.Rsa, null)]
-    [InlineData("rsa2048", TpmAlgorithm.Rsa, 2048)]
-    [InlineData("rsa3072", TpmAlgorithm.Rsa, 3072)]
-    [InlineData("ecc", TpmAlgorithm.Ecc, null)]
-    [InlineData("ecc256", TpmAlgorithm.Ecc, 256)]
-    [InlineData("ecc384", TpmAlgorithm.Ecc, 384)]
-    public void KeyKind_OfEitherForm_IsRead(string text, TpmAlgorithm type, int? bits) => Assert.Equal(new(type, bits), AgentKeyKind.Parse(text));
-
-    [Theory]
-    [InlineData(null)]
-    [InlineData("")]
-    [InlineData("RSA")]
-    [InlineData("rsa2047")]
-    [InlineData("rsa02048")]
-    [InlineData("ecc-256")]
-    [InlineData("ml-dsa")]
-    public void KeyKind_UnknownWord_IsNone(string? text) => Assert.Null(AgentKeyKind.Parse(text));
-
-    [Theory]
-    [InlineData("agent_quote_identity.json")]
-    [InlineData("agent_quote_integrity.json")]
-    public void KeyKind_OfRecordedQuotes_FitsTheirKey(string file)
-    {
-        var kind = AgentKeyKind.Parse(Recorded.Results(file)["enc_alg"]!.GetValue<string>())!;
-        var area = TpmtPublic.Parse(Convert.FromBase64String(Recorded.Registration()["aik_tpm"]!.GetValue<string>())).Value;
-
-        Assert.True(kind.Fits(area));
-        Assert.True(AgentKeyKind.Parse("rsa")!.Fits(area));
-        Assert.False(AgentKeyKind.Parse("rsa3072")!.Fits(area));
-        Assert.False(AgentKeyKind.Parse("ecc")!.Fits(area));
     }
 
     private static AgentRegistration Registration(SoftwareEndorsement tpm)

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Portal.Core.Attestation.BuiltIn.Registrar;
+namespace Portal.Core.Attestation.BuiltIn.Registration;
 
 /// <summary>What agents are answered: a code, a status and results, as keylime's API 2.x has it. UTF-8 JSON.</summary>
 public static class RegistrarAnswer

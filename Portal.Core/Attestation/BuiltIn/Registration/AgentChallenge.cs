@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Portal.Core.Tpm;
 
-namespace Portal.Core.Attestation.BuiltIn.Registrar;
+namespace Portal.Core.Attestation.BuiltIn.Registration;
 
 /// <summary>
 /// A secret that only the registering host's TPM can open, and only while it holds the registered attestation key: whoever proves to know

@@ -1,0 +1,146 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Portal.Core.Attestation.BuiltIn.Agents;
+
+/// <summary>
+/// HTTPS to agents: our client certificate, the agent's pinned one, and only into the networks listed. Each host has a name of its own inside
+/// (<c>id.agent.invalid</c>), so that a connection and a pin can never belong to another host.
+/// </summary>
+public sealed class AgentConnections : IDisposable
+{
+    private const string Suffix = ".agent.invalid";
+    private static readonly TimeSpan ConnectWithin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan IdleFor = TimeSpan.FromMinutes(3);
+
+    private readonly AgentContacts contacts;
+    private readonly AgentNetworks networks;
+    private readonly AgentAuthority authority;
+    private readonly HttpClient client;
+
+    /// <summary>Connections that are made as they are needed.</summary>
+    public AgentConnections(AgentContacts contacts, AgentNetworks networks, AgentAuthority authority)
+    {
+        (this.contacts, this.networks, this.authority) = (contacts, networks, authority);
+        client = new HttpClient(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            UseCookies = false,
+            UseProxy = false,
+            MaxConnectionsPerServer = 2,
+            MaxResponseHeadersLength = 16,
+            PooledConnectionIdleTimeout = IdleFor,
+            ConnectTimeout = ConnectWithin,
+            ConnectCallback = ConnectAsync,
+        })
+        {
+            // The verifier's own deadline counts.
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
+    }
+
+    /// <summary>Asks an agent.</summary>
+    /// <param name="hostId">Whose.</param>
+    /// <param name="contact">Where it is.</param>
+    /// <param name="pathAndQuery">What.</param>
+    /// <param name="longest">The longest body that is read, in bytes.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <returns>The status, and the body unless it is longer.</returns>
+    /// <exception cref="HttpRequestException">No answer came.</exception>
+    public async Task<(HttpStatusCode Status, byte[]? Body)> GetAsync(Guid hostId, AgentContact contact, string pathAndQuery, int longest, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://{hostId:N}{Suffix}:{contact.Port}{pathAndQuery}"));
+        request.Headers.Host = $"{contact.Address}:{contact.Port}";
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        if (response.Content.Headers.ContentLength > longest)
+        {
+            return (response.StatusCode, null);
+        }
+
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        using var body = new MemoryStream();
+        var buffer = new byte[16 << 10];
+        int read;
+        while ((read = await stream.ReadAsync(buffer, ct)) > 0)
+        {
+            if (body.Length + read > longest)
+            {
+                return (response.StatusCode, null);
+            }
+
+            body.Write(buffer, 0, read);
+        }
+
+        return (response.StatusCode, body.ToArray());
+    }
+
+    /// <summary>Whether a fault says only that no answer came.</summary>
+    public static bool IsTrouble(Exception fault, CancellationToken ct) =>
+        !ct.IsCancellationRequested && fault is HttpRequestException or IOException or SocketException or AuthenticationException or OperationCanceledException;
+
+    /// <summary>The trouble in a sentence that helps to mend it.</summary>
+    public static string Words(Exception fault, AgentContact contact)
+    {
+        var at = $"{contact.Address}:{contact.Port}";
+        for (var inner = fault; inner is not null; inner = inner.InnerException)
+        {
+            switch (inner)
+            {
+                case NetworkNotListedException:
+                    return $"{at} lies in no network the portal may connect to; list it in Portal:Registrar:Networks.";
+                case SocketException { SocketErrorCode: SocketError.ConnectionRefused }:
+                    return $"{at} refuses connections: the agent does not run or listens elsewhere.";
+                case SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain }:
+                    return $"The name {contact.Address} cannot be resolved.";
+                case AuthenticationException:
+                    return $"The TLS handshake with {at} failed: another certificate than the registered one, or the agent does not trust the portal's CA.";
+            }
+        }
+
+        return fault is OperationCanceledException ? $"{at} did not answer in time." : $"The connection to {at} failed ({fault.GetType().Name}).";
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => client.Dispose();
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
+    {
+        var hostId = Guid.ParseExact(context.DnsEndPoint.Host[..^Suffix.Length], "N");
+        var contact = contacts.Of(hostId) ?? throw new IOException("The agent is not registered any more.");
+        var addresses = await networks.ResolveAsync(contact.Address, ct);
+        if (addresses.Count == 0)
+        {
+            throw new NetworkNotListedException();
+        }
+
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            await socket.ConnectAsync([.. addresses], contact.Port, ct);
+            var tls = new SslStream(new NetworkStream(socket, ownsSocket: true));
+            await tls.AuthenticateAsClientAsync(
+                new SslClientAuthenticationOptions
+                {
+                    TargetHost = "",
+                    EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
+                    ClientCertificateContext = authority.ClientCertificate,
+                    RemoteCertificateValidationCallback = (_, shown, _, _) => shown is not null && shown.GetRawCertData().AsSpan().SequenceEqual(contact.Certificate.Span),
+                },
+                ct);
+            return tls;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private sealed class NetworkNotListedException() : IOException("The address lies in no listed network.");
+}

@@ -1,0 +1,72 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Portal.Core.Attestation;
+using Portal.Core.Attestation.BuiltIn;
+using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Tpm;
+
+
+namespace Portal.Tests.Attestation.Agents;
+
+/// <summary>What a running keylime agent answered, read and checked as a quote of a host.</summary>
+public sealed class AgentAnswerTests
+{
+    private const string Nonce = "1234567890ABCDEFGHIJ";
+    private static readonly byte[] Recorded = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Fixtures", "Keylime", "agent_quote_integrity.json"));
+
+    [Fact]
+    public void RecordedAnswer_IsEvidenceThatPassesEveryCheck()
+    {
+        var (evidence, fault) = AgentAnswer.Read(Recorded, TpmAlgorithm.Sha256);
+        Assert.Null(fault);
+        using var key = AttestationKey.Accept(Convert.FromBase64String(Portal.Tests.Attestation.Registration.Recorded.Registration()["aik_tpm"]!.GetValue<string>())).Value;
+        var nonce = NonceIn(evidence!);
+
+        var (valid, failure) = EvidenceCheck.Check(key, evidence!, nonce, new QuoteRequest(nonce, evidence!.Bank, [.. evidence.Pcrs.Keys.Order()], WithEventLog: false));
+
+        Assert.Null(failure);
+        Assert.StartsWith(Nonce, nonce, StringComparison.Ordinal);
+        Assert.Equal([0, 4, 7, 8, 15, 16], valid!.Bank.Pcrs.Union([8, 15]).Order());
+    }
+
+    [Theory]
+    [InlineData("quote", "x", "its quote does not have three parts")]
+    [InlineData("quote", "r::", "its quote is not base64")]
+    [InlineData("quote", null, "its quote does not have three parts")]
+    [InlineData("pubkey", "another key", "its own key is not the one measured into PCR 16")]
+    [InlineData("mb_measurement_list", "%", "its event log is not base64")]
+    public void AnswerWithAWrongPart_IsNoEvidence(string member, string? value, string sentence)
+    {
+        var document = JsonNode.Parse(Recorded)!;
+        document["results"]![member] = value;
+
+        var (evidence, fault) = AgentAnswer.Read(Encoding.UTF8.GetBytes(document.ToJsonString()), TpmAlgorithm.Sha256);
+
+        Assert.Equal((null, sentence), (evidence, fault));
+    }
+
+    [Fact]
+    public void AnswerInAnotherBank_IsNoEvidence() =>
+        Assert.Equal((null, "its PCR values are not those of SHA-384 alone"), AgentAnswer.Read(Recorded, TpmAlgorithm.Sha384));
+
+    [Fact]
+    public void AnswerCutAnywhere_IsNoEvidenceAndNoCrash()
+    {
+        for (var length = 0; length < Recorded.Length - 1; length++)
+        {
+            Assert.NotNull(AgentAnswer.Read(Recorded.AsMemory(0, length), TpmAlgorithm.Sha256).Fault);
+        }
+    }
+
+    [Theory]
+    [InlineData("{\"results\":{\"supported_version\":\"2.2\"}}", 2)]
+    [InlineData("{\"results\":{\"current_version\":\"2.9\",\"supported_versions\":[\"2.1\",\"2.4\",\"2.9\",\"3.0\"]}}", 4)]
+    [InlineData("{\"results\":{\"supported_version\":\"3.0\"}}", null)]
+    [InlineData("{\"results\":{\"supported_versions\":[6,null,\"2.60\"]}}", null)]
+    [InlineData("{\"results\":[]}", null)]
+    [InlineData("[]", null)]
+    [InlineData("nonsense", null)]
+    public void Version_IsTheNewestBothSpeak(string body, int? minor) => Assert.Equal(minor, KeylimeAgentChannel.VersionIn(Encoding.UTF8.GetBytes(body)));
+
+    private static string NonceIn(Evidence evidence) => Encoding.ASCII.GetString(TpmsAttest.Parse(evidence.Quote).Value.ExtraData.Span);
+}

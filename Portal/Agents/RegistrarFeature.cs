@@ -1,0 +1,18 @@
+using Portal.Profiles;
+using Portal.Agents;
+
+namespace Portal;
+
+/// <summary>The face for hosts' agents: a listener of its own, with nothing else on it.</summary>
+public static class RegistrarFeature
+{
+    /// <summary>Adds the listener when it is enabled.</summary>
+    public static void AddRegistrar(this WebApplicationBuilder builder, PortalProfile profile)
+    {
+        if (profile.Registrar.Enabled)
+        {
+            builder.Services.AddSingleton(profile.Registrar);
+            builder.Services.AddHostedService<RegistrarListener>();
+        }
+    }
+}

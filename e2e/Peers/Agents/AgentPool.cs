@@ -1,0 +1,95 @@
+using System.Net;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Portal.Core;
+using Portal.Core.Access;
+using Portal.Core.Attestation;
+using Portal.Core.Audit;
+using Portal.Core.Baselines;
+using Portal.Core.Changes;
+using Portal.Core.Inventory;
+using Portal.Core.Storage;
+using Portal.Core.Tpm;
+using Quartz;
+
+namespace Portal.E2E.Peers.Agents;
+
+/// <summary>The core as a portal composes it, for real agents on this machine, without anything simulated.</summary>
+internal sealed class AgentPool : IAsyncDisposable
+{
+    public static readonly Caller Administrator = Caller.With(new Person("e2e", "ada", "ada"), Role.Administrator);
+    public static readonly Caller Author = Caller.With(new Person("e2e", "sam", "sam"), Role.Security);
+    public static readonly Caller Approver = Caller.With(new Person("e2e", "eve", "eve"), Role.Security);
+
+    private readonly string folder = Directory.CreateTempSubdirectory("portal-agents-").FullName;
+    private readonly ServiceProvider services;
+
+    private AgentPool(IReadOnlyList<IPNetwork> networks)
+    {
+        var collection = new ServiceCollection();
+        collection.AddSingleton(TimeProvider.System);
+        collection.AddSingleton<IChangeFeed, InProcessChangeFeed>();
+        collection.TryAdd(ServiceDescriptor.Singleton(typeof(ILogger<>), typeof(NullLogger<>)));
+        collection.AddDataProtection();
+        collection.AddPortalStorage($"Data Source={Path.Combine(folder, "portal.db")};Pooling=False");
+        collection.AddAudit();
+        collection.AddInventory();
+        collection.AddBaselines();
+        collection.AddAttestation();
+        collection.AddAgentRegistration(networks);
+        collection.AddQuartz();
+        services = collection.BuildServiceProvider();
+    }
+
+    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public Guid Cluster { get; private set; }
+
+    public static async Task<AgentPool> StartAsync(params string[] networks)
+    {
+        var pool = new AgentPool([.. networks.Select(n => IPNetwork.Parse(n))]);
+        await using var db = pool.Database();
+        await db.Database.EnsureCreatedAsync(Ct);
+        await pool.Get<ReportWriter>().StartAsync(Ct);
+        var cluster = Portal.Core.Inventory.Cluster.Create("rack-1", TrustPolicy.Default with { RequiredKinds = BaselineKinds.Firmware });
+        db.Clusters.Add(cluster);
+        await db.SaveChangesAsync(Ct);
+        pool.Cluster = cluster.Id;
+        await pool.Get<TrustFacts>().LoadAsync(Ct);
+        return pool;
+    }
+
+    public T Get<T>()
+        where T : notnull => services.GetRequiredService<T>();
+
+    public PortalDbContext Database() => Get<IDbContextFactory<PortalDbContext>>().CreateDbContext();
+
+    public static T Expect<T>(Outcome<T> outcome)
+    {
+        Assert.True(outcome.Succeeded, outcome.Refusal?.ToString());
+        return outcome.Value;
+    }
+
+    /// <summary>Approves PCR values by two people.</summary>
+    public async Task ApproveAsync(string name, params (int Pcr, string Digest)[] pcrs)
+    {
+        var content = new BaselineContent((ushort)TpmAlgorithm.Sha256, [.. pcrs.Select(p => new PcrReference(p.Pcr, [p.Digest], []))], [], "");
+        var created = Expect(await Get<CreateBaseline>().ExecuteAsync(Author, new(name, BaselineKinds.Firmware, "", content), Ct));
+        var submitted = Expect(await Get<SubmitRevision>().ExecuteAsync(Author, new(created.RevisionId), Ct));
+        Expect(await Get<ApproveRevision>().ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash), Ct));
+    }
+
+    /// <summary>Asks the host now.</summary>
+    public async Task<HostAttestation> AttestAsync(Guid host) => Expect(await Get<AttestHost>().ExecuteAsync(Administrator, host, Ct));
+
+    public async ValueTask DisposeAsync()
+    {
+        await Get<ReportWriter>().StopAsync(CancellationToken.None);
+        await services.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+}
