@@ -9,6 +9,7 @@ using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Simulation;
 using Portal.Core.Storage;
+using Portal.Tests.World;
 
 namespace Portal.Tests.Api;
 
@@ -28,7 +29,7 @@ internal sealed record ApiReply(HttpStatusCode Status, HttpResponseMessage Messa
 }
 
 /// <summary>The demo with its simulated fleet attested, shared by the tests of the API; and a cluster of two hosts that nobody enrolled.</summary>
-public sealed class DemoApi() : PortalServer(settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Portal:Simulation:Hosts"] = "12" }), IAsyncLifetime
+public sealed class DemoApi() : PortalServer(ScriptedPause.AddTo, settings: new Dictionary<string, string>(StringComparer.Ordinal) { ["Portal:Simulation:Hosts"] = "12" }), IAsyncLifetime
 {
     public const string Xml = "application/xml";
     public const string Json = "application/json";

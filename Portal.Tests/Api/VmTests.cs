@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Api;
 using Portal.Core.Attestation;
+using Portal.Tests.World;
 
 namespace Portal.Tests.Api;
 
@@ -203,27 +204,45 @@ public sealed class VmTests(DemoApi portal)
     {
         var options = portal.Services.GetRequiredService<OvirtApiOptions>();
         var patience = options.Patience;
+        var pause = portal.Services.GetRequiredService<ScriptedPause>();
         options.Patience = TimeSpan.Zero;
         try
         {
+            // The hypervisor takes longer than anybody waits.
+            var held = Hold();
             var created = await portal.PostAsync("/api/vms", $"<vm><name>slow</name><cluster id=\"{portal.Cluster}\"/><memory>{64L << 20}</memory></vm>");
             var vm = created.Message.Headers.Location!.OriginalString;
             Assert.Equal((HttpStatusCode.Accepted, $"/api/vms/{created.Id}", "wait_for_launch"), (created.Status, vm, created.At("status")));
+            held.SetResult();
             await IsAsync(vm, "down");
 
+            held = Hold();
             var started = await portal.PostAsync($"{vm}/start", null);
             Assert.Equal((HttpStatusCode.Accepted, "pending"), (started.Status, started.At("status")));
+            held.SetResult();
             await IsAsync(vm, "up");
+            held = Hold();
             Assert.Equal(HttpStatusCode.Accepted, (await portal.PostAsync($"{vm}/stop", null)).Status);
+            held.SetResult();
             await IsAsync(vm, "down");
 
             // Clients take anything but 200 for a failed deletion.
+            held = Hold();
             Assert.Equal(HttpStatusCode.OK, (await portal.SendAsync(HttpMethod.Delete, vm, null, null)).Status);
+            held.SetResult();
             await DemoApi.UntilAsync(async () => (await portal.GetAsync(vm)).Status == HttpStatusCode.NotFound);
         }
         finally
         {
             options.Patience = patience;
+            pause.At = (_, _) => Task.CompletedTask;
+        }
+
+        TaskCompletionSource Hold()
+        {
+            var until = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            pause.At = (_, _) => until.Task;
+            return until;
         }
 
         // At rest: the status is there and no operation holds the VM.

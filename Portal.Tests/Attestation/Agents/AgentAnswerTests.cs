@@ -11,7 +11,7 @@ namespace Portal.Tests.Attestation.Agents;
 /// <summary>What a running keylime agent answered, read and checked as a quote of a host.</summary>
 public sealed class AgentAnswerTests
 {
-    private const string Nonce = "1234567890ABCDEFGHIJ";
+    private const string Nonce = "1234567890ABCDEFHIJK";
     private static readonly byte[] Recorded = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Fixtures", "Keylime", "agent_quote_integrity.json"));
 
     [Fact]
@@ -25,8 +25,9 @@ public sealed class AgentAnswerTests
         var (valid, failure) = EvidenceCheck.Check(key, evidence!, nonce, new QuoteRequest(nonce, evidence!.Bank, [.. evidence.Pcrs.Keys.Order()], WithEventLog: false));
 
         Assert.Null(failure);
-        Assert.StartsWith(Nonce, nonce, StringComparison.Ordinal);
-        Assert.Equal([0, 4, 7, 8, 15, 16], valid!.Bank.Pcrs.Union([8, 15]).Order());
+        Assert.Equal(Nonce, nonce);
+        Assert.Equal(evidence.Pcrs.Keys.Order(), valid!.Bank.Pcrs);
+        Assert.True(valid.Bank.Contains(AgentAnswer.OwnKeyPcr));
     }
 
     [Theory]
@@ -47,7 +48,7 @@ public sealed class AgentAnswerTests
 
     [Fact]
     public void AnswerInAnotherBank_IsNoEvidence() =>
-        Assert.Equal((null, "its PCR values are not those of SHA-384 alone"), AgentAnswer.Read(Recorded, TpmAlgorithm.Sha384));
+        Assert.Equal((null, "its PCR values are not those of sha384 alone"), AgentAnswer.Read(Recorded, TpmAlgorithm.Sha384));
 
     [Fact]
     public void AnswerCutAnywhere_IsNoEvidenceAndNoCrash()
