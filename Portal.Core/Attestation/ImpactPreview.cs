@@ -37,7 +37,7 @@ public sealed class ImpactPreview(
         }
 
         return await approved.IfApprovedAsync(revisionId, retirePrevious, ct) is { } hypothesis
-            ? await ImpactAsync(hypothesis, ReappraisalCause.BaselineApproved, ct)
+            ? await ImpactAsync(hypothesis, ct)
             : Refusal.NotFound("revision", revisionId.ToString());
     }
 
@@ -48,7 +48,7 @@ public sealed class ImpactPreview(
     public async Task<Outcome<Impact>> IfRetiredAsync(Caller caller, Guid revisionId, CancellationToken ct) =>
         await access.DemandAsync(caller, Permission.Read, About(revisionId), ct) is { } refusal
             ? refusal
-            : await ImpactAsync(new Hypothesis([], [revisionId]), ReappraisalCause.BaselineRetired, ct);
+            : await ImpactAsync(new Hypothesis([], [revisionId]), ct);
 
     /// <summary>
     /// What another trust policy of a cluster would do once in force. Needs <see cref="Permission.Read"/>; refuses a cluster that does not exist
@@ -80,14 +80,15 @@ public sealed class ImpactPreview(
         var wanted = policy.InWholeSeconds();
         return await ImpactAsync(
             db,
-            wanted == cluster.Policy ? [] : [new Concerned(cluster.Name, new AppraisalPolicy(set with { RequiredKinds = wanted.RequiredKinds }, wanted.Lifetime, wanted.ForgetAfter))],
-            ReappraisalCause.PolicyChanged,
+            wanted == cluster.Policy
+                ? []
+                : [new Concerned(cluster.Name, new AppraisalPolicy(set with { RequiredKinds = wanted.RequiredKinds }, wanted.Lifetime, wanted.ForgetAfter), ReappraisalCause.PolicyChanged)],
             ct);
     }
 
     private static AuditTarget About(Guid revisionId) => new("baseline", null, revisionId.ToString());
 
-    private async Task<Impact> ImpactAsync(Hypothesis hypothesis, ReappraisalCause cause, CancellationToken ct)
+    private async Task<Impact> ImpactAsync(Hypothesis hypothesis, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var concerned = new List<Concerned>();
@@ -97,29 +98,30 @@ public sealed class ImpactPreview(
             var then = await approved.ForClusterAsync(cluster.Id, hypothesis, ct);
             if (now is not null && then is not null && !now.Revisions.Select(r => r.RevisionId).SequenceEqual(then.Revisions.Select(r => r.RevisionId)))
             {
-                concerned.Add(new Concerned(cluster.Name, new AppraisalPolicy(then, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter)));
+                var cause = hypothesis.Also.Any(r => r.Content.AppliesTo(cluster.Id)) ? ReappraisalCause.BaselineApproved : ReappraisalCause.BaselineRetired;
+                concerned.Add(new Concerned(cluster.Name, new AppraisalPolicy(then, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter), cause));
             }
         }
 
-        return await ImpactAsync(db, concerned, cause, ct);
+        return await ImpactAsync(db, concerned, ct);
     }
 
-    private async Task<Impact> ImpactAsync(PortalDbContext db, List<Concerned> concerned, ReappraisalCause cause, CancellationToken ct)
+    private async Task<Impact> ImpactAsync(PortalDbContext db, List<Concerned> concerned, CancellationToken ct)
     {
         var ids = concerned.ConvertAll(c => c.Policy.Set.ClusterId);
         var hosts = await db.Hosts.CountAsync(h => ids.Contains(h.ClusterId), ct);
-        return new Impact(hosts, concerned.ConvertAll(c => c.ClusterName), HostsAsync(concerned, cause, CancellationToken.None));
+        return new Impact(hosts, concerned.ConvertAll(c => c.ClusterName), HostsAsync(concerned, CancellationToken.None));
     }
 
     /// <summary>Cluster by cluster, by name within each.</summary>
-    private async IAsyncEnumerable<HostImpact> HostsAsync(List<Concerned> clusters, ReappraisalCause cause, [EnumeratorCancellation] CancellationToken ct)
+    private async IAsyncEnumerable<HostImpact> HostsAsync(List<Concerned> clusters, [EnumeratorCancellation] CancellationToken ct)
     {
         foreach (var cluster in clusters)
         {
             var last = "";
             while (true)
             {
-                var page = await PageAsync(cluster, last, cause, ct);
+                var page = await PageAsync(cluster, last, ct);
                 foreach (var impact in page)
                 {
                     yield return impact;
@@ -135,7 +137,7 @@ public sealed class ImpactPreview(
         }
     }
 
-    private async Task<List<HostImpact>> PageAsync(Concerned cluster, string after, ReappraisalCause cause, CancellationToken ct)
+    private async Task<List<HostImpact>> PageAsync(Concerned cluster, string after, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var clusterId = cluster.Policy.Set.ClusterId;
@@ -159,7 +161,7 @@ public sealed class ImpactPreview(
         HostImpact Judge(Guid id) => (rows.GetValueOrDefault(id), evidence.GetValueOrDefault(id)) switch
         {
             (null, _) => new HostImpact(id, "", "", ImpactEffect.CannotTell, TrustStatus.Unknown, TrustStatus.Unknown, NoEvidence),
-            ({ } row, { } stored) when row.EvidenceDigest is not null => Reappraised(row, service.Reappraise(stored, stored.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, cluster.Policy), cause),
+            ({ } row, { } stored) when row.EvidenceDigest is not null => Reappraised(row, service.Reappraise(stored, stored.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, cluster.Policy), cluster.Cause),
             ({ } row, _) => WithoutEvidence(row),
         };
     }
@@ -219,5 +221,5 @@ public sealed class ImpactPreview(
         return impacts.ConvertAll(i => machines.Contains(i.HostId) ? i with { Machines = [.. machines[i.HostId]] } : i);
     }
 
-    private sealed record Concerned(string ClusterName, AppraisalPolicy Policy);
+    private sealed record Concerned(string ClusterName, AppraisalPolicy Policy, ReappraisalCause Cause);
 }

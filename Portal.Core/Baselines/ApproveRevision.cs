@@ -98,7 +98,7 @@ public sealed class ApproveRevision(RevisionDesk desk)
             revision.State = RevisionState.Retired;
             revision.RetiredAt = step.Now;
             revision.Version++;
-            step.Raise(ReappraisalCause.BaselineApproved, BaselineContent.Parse(revision.Content));
+            step.Raise(ReappraisalCause.BaselineRetired, BaselineContent.Parse(revision.Content));
             var title = RevisionStanding.TitleOf(approved.Baseline.Name, revision.Number);
             step.Audit("baseline.retired", $"{step.Person.Name} retired {title}, replaced by rev. {number}.", revision);
         }

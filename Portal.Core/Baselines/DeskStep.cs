@@ -10,7 +10,7 @@ namespace Portal.Core.Baselines;
 /// <summary>One attempt of one command on its own context: what was found, what is to be saved, which clusters it concerns.</summary>
 internal sealed class DeskStep(PortalDbContext db, Caller caller, AuditLog audit, DateTimeOffset now, AuditTarget target, CancellationToken ct)
 {
-    private readonly List<BaselineContent> raising = [];
+    private readonly List<(ReappraisalCause Cause, BaselineContent Content)> raising = [];
 
     public PortalDbContext Db => db;
 
@@ -23,9 +23,8 @@ internal sealed class DeskStep(PortalDbContext db, Caller caller, AuditLog audit
     /// <summary>What the audit row is about; named as soon as the baseline is read.</summary>
     public AuditTarget Target { get; private set; } = target;
 
-    public ReappraisalCause Cause { get; private set; }
-
-    public IReadOnlyList<Guid> RaisedClusters { get; private set; } = [];
+    /// <summary>Clusters whose policy revision was raised, by why: one where nothing was approved must not be told that something was.</summary>
+    public IReadOnlyList<(ReappraisalCause Cause, IReadOnlyList<Guid> Clusters)> Raised { get; private set; } = [];
 
     /// <summary>Reads a revision with its baseline and the people on it.</summary>
     public async Task<Outcome<RevisionOnDesk>> FindRevisionAsync(Guid revisionId)
@@ -114,11 +113,7 @@ internal sealed class DeskStep(PortalDbContext db, Caller caller, AuditLog audit
     }
 
     /// <summary>Has the policy revision raised of every cluster the content applies to.</summary>
-    public void Raise(ReappraisalCause cause, params IEnumerable<BaselineContent> contents)
-    {
-        Cause = cause;
-        raising.AddRange(contents);
-    }
+    public void Raise(ReappraisalCause cause, BaselineContent content) => raising.Add((cause, content));
 
     /// <summary>Saves everything in one transaction.</summary>
     public async Task CommitAsync()
@@ -141,11 +136,18 @@ internal sealed class DeskStep(PortalDbContext db, Caller caller, AuditLog audit
             return;
         }
 
-        var everywhere = raising.Exists(c => c.Clusters.IsDefaultOrEmpty);
-        var named = everywhere ? [] : raising.SelectMany(c => c.Clusters).Distinct().ToList();
+        var everywhere = raising.Exists(r => r.Content.Clusters.IsDefaultOrEmpty);
+        var named = everywhere ? [] : raising.SelectMany(r => r.Content.Clusters).Distinct().ToList();
         var concerned = db.Clusters.Where(c => everywhere || named.Contains(c.Id));
         await concerned.ExecuteUpdateAsync(set => set.SetProperty(c => c.PolicyRevision, c => c.PolicyRevision + 1), ct);
-        RaisedClusters = await concerned.Select(c => c.Id).ToListAsync(ct);
+        Raised = [.. (await concerned.Select(c => c.Id).ToListAsync(ct)).GroupBy(CauseIn).Select(g => (g.Key, (IReadOnlyList<Guid>)[.. g]))];
+    }
+
+    /// <summary>Where a revision came into force it counts, whatever was retired with it.</summary>
+    private ReappraisalCause CauseIn(Guid cluster)
+    {
+        var causes = raising.Where(r => r.Content.AppliesTo(cluster)).Select(r => r.Cause).ToList();
+        return causes.Contains(ReappraisalCause.BaselineApproved) ? ReappraisalCause.BaselineApproved : causes[0];
     }
 }
 

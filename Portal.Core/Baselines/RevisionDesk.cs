@@ -91,19 +91,17 @@ public sealed partial class RevisionDesk(
         }
 
         feed.Publish(Change.Of(ChangeTopic.Audit));
-        if (step.RaisedClusters.Count == 0)
+        foreach (var (cause, clusters) in step.Raised)
         {
-            return;
-        }
-
-        feed.Publish(Change.Of(ChangeTopic.Cluster, step.RaisedClusters));
-        try
-        {
-            await reappraisal.RequestAsync(step.RaisedClusters, step.Cause, CancellationToken.None);
-        }
-        catch (Exception fault)
-        {
-            ReappraisalNotTaken(log, step.Cause, step.RaisedClusters.Count, fault);
+            feed.Publish(Change.Of(ChangeTopic.Cluster, clusters));
+            try
+            {
+                await reappraisal.RequestAsync(clusters, cause, CancellationToken.None);
+            }
+            catch (Exception fault)
+            {
+                ReappraisalNotTaken(log, cause, clusters.Count, fault);
+            }
         }
     }
 

@@ -85,6 +85,26 @@ public sealed class ImpactTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Approve_WhereOnlyTheEarlierRevisionApplied_ClearsNobodyWhoWaitsForNewEvidence()
+    {
+        var software = await bench.InForceAsync(Software);
+        var content = BaselineContent.Parse(software.Content);
+        var other = content with { Pcrs = [.. content.Pcrs.Select(p => p with { Events = [.. p.Events.Select(e => e with { Digests = [new string('a', 64)] })] })] };
+        var earlier = await Pool.ApproveAsync("nobody runs this", BaselineKinds.Hypervisor, other);
+        await bench.RetireAsync(software.Id);
+        var elsewhere = (await Pool.HostAsync("kvm-b01")).ClusterId;
+        await bench.PutInForceAsync(elsewhere, TrustPolicy.Default with { RequiredKinds = BaselineKinds.Firmware });
+        Assert.Equal("waits for new evidence", (await Pool.RowAsync("kvm-b01")).Reason);
+
+        var draft = TrustedPool.Expect(await Pool.Get<NewRevision>().ExecuteAsync(TrustedPool.Author, new(earlier.BaselineId), Pool.Ct));
+        draft = TrustedPool.Expect(await Pool.Get<EditRevision>().ExecuteAsync(TrustedPool.Author, new(draft.RevisionId, draft.Version, other with { Clusters = [Pool.Cluster] }), Pool.Ct));
+        var impact = await bench.ApproveAsync(draft, retirePrevious: true);
+
+        Assert.Equal((ImpactEffect.Unchanged, TrustStatus.Untrusted), (impact["kvm-b01"].Effect, impact["kvm-b01"].After));
+        Assert.Equal(Verdict.Untrusted, (await Pool.RowAsync("kvm-b01")).Verdict);
+    }
+
+    [Fact]
     public async Task Approve_WhatADishonestHostMayWellRun_DoesNotClearIt()
     {
         var content = BaselineContent.Parse((await bench.InForceAsync(Software)).Content);
