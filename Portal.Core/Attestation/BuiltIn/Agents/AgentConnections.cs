@@ -3,13 +3,14 @@ using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
-using System.Security.Cryptography.X509Certificates;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Portal.Core.Attestation.BuiltIn.Agents;
 
 /// <summary>
-/// HTTPS to agents: our client certificate, the agent's pinned one, and only into the networks listed. Each host has a name of its own inside
-/// (<c>id.agent.invalid</c>), so that a connection and a pin can never belong to another host.
+/// HTTPS to agents: our client certificate, the agent's pinned one, and only into the networks listed. Each host and contact has a name of its
+/// own inside (<c>id.contact.agent.invalid</c>), so that a connection and a pin can never belong to another host, nor to what it registered before.
 /// </summary>
 public sealed class AgentConnections : IDisposable
 {
@@ -54,8 +55,8 @@ public sealed class AgentConnections : IDisposable
     /// <exception cref="HttpRequestException">No answer came.</exception>
     public async Task<(HttpStatusCode Status, byte[]? Body)> GetAsync(Guid hostId, AgentContact contact, string pathAndQuery, int longest, CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://{hostId:N}{Suffix}:{contact.Port}{pathAndQuery}"));
-        request.Headers.Host = $"{contact.Address}:{contact.Port}";
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://{hostId:N}.{Mark(contact)}{Suffix}:{contact.Port}{pathAndQuery}"));
+        request.Headers.Host = contact.Address.Contains(':', StringComparison.Ordinal) ? $"[{contact.Address}]:{contact.Port}" : $"{contact.Address}:{contact.Port}";
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
         if (response.Content.Headers.ContentLength > longest)
@@ -109,10 +110,14 @@ public sealed class AgentConnections : IDisposable
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
 
+    /// <summary>What tells one contact of a host from another; short enough for a label of a name.</summary>
+    private static string Mark(AgentContact contact) =>
+        Convert.ToHexStringLower(SHA256.HashData([.. Encoding.UTF8.GetBytes($"{contact.Address}\n{contact.Port}\n"), .. contact.Certificate.Span]).AsSpan(0, 16));
+
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
     {
-        var hostId = Guid.ParseExact(context.DnsEndPoint.Host[..^Suffix.Length], "N");
-        var contact = contacts.Of(hostId) ?? throw new IOException("The agent is not registered any more.");
+        var (name, mark) = context.DnsEndPoint.Host[..^Suffix.Length].Split('.') is [var id, var of] ? (id, of) : throw new InvalidOperationException("That is no name of an agent.");
+        var contact = contacts.Of(Guid.ParseExact(name, "N")) is { } now && Mark(now) == mark ? now : throw new IOException("The agent is registered otherwise by now.");
         var addresses = await networks.ResolveAsync(contact.Address, ct);
         if (addresses.Count == 0)
         {
