@@ -17,6 +17,17 @@ public sealed class EndorsementKey
     public int LongestSecret => Public.NameAlgorithm.DigestSize();
 
     /// <summary>
+    /// SHA-256 of the key as SubjectPublicKeyInfo, lower-case hexadecimal: what a TPM is known and compared by. On a host it is what
+    /// <c>tpm2_readpublic -f der</c> writes, hashed. Attributes and policy are no part of it: credential activation does not prove them, so one
+    /// TPM could come under many. Source: RFC 5280 section 4.1.2.7.
+    /// </summary>
+    public string Fingerprint()
+    {
+        using AsymmetricAlgorithm key = Public.Type == TpmAlgorithm.Rsa ? PublicNumbers.ImportRsa(Public).Value : PublicNumbers.ImportEcc(Public, ECDiffieHellman.Create).Value;
+        return Convert.ToHexStringLower(SHA256.HashData(key.ExportSubjectPublicKeyInfo()));
+    }
+
+    /// <summary>
     /// Accepts a public area as endorsement key, or says which demand it fails: restricted, decrypt, fixedTPM, fixedParent and
     /// sensitiveDataOrigin set; sign clear; name hash SHA-256, SHA-384 or SHA-512; AES of 128 or 256 bits in CFB mode; no scheme of its
     /// own; RSA of 2048 to 4096 bits with exponent 65537, or P-256 or P-384; usable numbers.

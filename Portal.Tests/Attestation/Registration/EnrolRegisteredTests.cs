@@ -109,6 +109,24 @@ public sealed class EnrolRegisteredTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AnEnrolledTpmThatDescribesItsKeyOtherwise_IsStillTheSameTpm()
+    {
+        using var host = new RegisteringHost("3f7c");
+        host.Certificate = maker.Certify(host.CertifiedKey);
+        await BelieveAsync();
+        var enrolled = TrustedPool.Expect(await EnrolAsync(await RegisterAsync(host)));
+        host.Reinstall();
+        host.Id = "9999";
+        host.EndorsementAttributes |= TpmObjectAttributes.UserWithAuth;
+
+        var id = await RegisterAsync(host);
+
+        var found = (await FindAsync(id)).Attester;
+        Assert.Equal((true, enrolled), (found.Replaces, found.HostId));
+        Assert.Equal("attester.not_accepted", (await EnrolAsync(id, "kvm-second")).Refusal?.Code);
+    }
+
+    [Fact]
     public async Task AHostWithAnotherTpmEnrolled_IsNotTakenOver()
     {
         await BelieveAsync();
@@ -135,6 +153,19 @@ public sealed class EnrolRegisteredTests : IAsyncLifetime
         Assert.Equal("attester.not_waiting", (await AcceptAsync(Admin, id, null)).Refusal?.Code);
         TrustedPool.Expect(await pool.Get<DismissAttester>().RemoveAsync(Admin, id, pool.Ct));
         Assert.True((await host.RegisterAsync(pool.Get<Registrar>())).Succeeded);
+    }
+
+    [Fact]
+    public async Task ARefusedTpm_IsRefusedWithANewKeyAndUnderAnotherNameToo()
+    {
+        using var host = new RegisteringHost("3f7c");
+        var id = await RegisterAsync(host);
+        TrustedPool.Expect(await pool.Get<DismissAttester>().RefuseAsync(Admin, id, pool.Ct));
+        host.Reinstall();
+        host.Id = "9999";
+
+        Assert.Equal("registration.refused", (await host.RegisterAsync(pool.Get<Registrar>())).Refusal?.Code);
+        Assert.Equal((id, 2), ((await FindAsync(id)).Attester.Id, (await FindAsync(id)).Attester.Count));
     }
 
     [Fact]

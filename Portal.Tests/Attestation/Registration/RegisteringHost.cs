@@ -28,9 +28,12 @@ internal sealed class RegisteringHost : IDisposable
     /// <summary>The certificate of its endorsement key, if its maker gave one.</summary>
     public byte[]? Certificate { get; set; }
 
-    public byte[] EndorsementArea => endorsement.Area();
+    /// <summary>What it claims its endorsement key may be used for; the TPM opens challenges whatever is claimed.</summary>
+    public TpmObjectAttributes EndorsementAttributes { get; set; } = SoftwareEndorsement.Attributes;
 
-    public string EndorsementHash => Convert.ToHexStringLower(SHA256.HashData(EndorsementArea));
+    public byte[] EndorsementArea => endorsement.Area(EndorsementAttributes);
+
+    public string EndorsementHash => Convert.ToHexStringLower(SHA256.HashData(CertifiedKey.ExportSubjectPublicKeyInfo()));
 
     public PublicKey CertifiedKey => endorsement.CertifiedKey;
 

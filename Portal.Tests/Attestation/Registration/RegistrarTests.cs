@@ -146,6 +146,24 @@ public sealed class RegistrarTests : IAsyncLifetime
         Assert.Empty(await RowsAsync());
     }
 
+    [Theory]
+    [InlineData(RegistrationStatus.Waiting)]
+    [InlineData(RegistrationStatus.Incident)]
+    public async Task ASenderOfTooManyTpms_KeepsNobodyElseOut(RegistrationStatus status)
+    {
+        using var host = new RegisteringHost("3f7c");
+        using var flood = new RegisteringHost("77aa") { SeenFrom = "10.0.0.99" };
+        await using (var db = pool.Database())
+        {
+            db.RegisteredAttesters.AddRange(Enumerable.Range(0, Registrar.MostOfOneSender).Select(i => Row(i, "10.0.0.99", status)));
+            await db.SaveChangesAsync(pool.Ct);
+        }
+
+        Assert.Equal(("registration.full", RefusalKind.Unavailable), (await flood.RegisterAsync(Registrar)).Refusal is { } full ? (full.Code, full.Kind) : default);
+        Assert.True((await host.RegisterAsync(Registrar)).Succeeded);
+        Assert.True(Registrar.MostOfOneSender < Registrar.MostWaiting && Registrar.MostOfOneSender < Registrar.MostKept);
+    }
+
     [Fact]
     public void ASenderWithTooManyOpenRegistrations_KeepsNobodyElseOut()
     {
@@ -162,6 +180,21 @@ public sealed class RegistrarTests : IAsyncLifetime
 
         Outcome<AgentChallenge> Register(string sender) => Registrar.Register(AgentRegistration.Parse(host.Id, host.Message()).Value, sender);
     }
+
+    private RegisteredAttester Row(int number, string seenFrom, RegistrationStatus status) => new()
+    {
+        AgentId = $"flood-{number}",
+        EndorsementKey = [],
+        EndorsementHash = $"{number:x64}",
+        AttestationKey = [],
+        KeyName = $"{number:x68}",
+        Address = "",
+        Port = 0,
+        SeenFrom = seenFrom,
+        FirstSeenAt = pool.Time.GetUtcNow(),
+        LastSeenAt = pool.Time.GetUtcNow(),
+        Status = status,
+    };
 
     private async Task<List<RegisteredAttester>> RowsAsync()
     {

@@ -28,10 +28,10 @@ public sealed class RegisteredAttester
     /// <summary>What the agent calls itself: its claim.</summary>
     public required string AgentId { get; set; }
 
-    /// <summary>Public area of the endorsement key, TPMT_PUBLIC.</summary>
+    /// <summary>Public area of the endorsement key, TPMT_PUBLIC; only its numbers are proved.</summary>
     public required byte[] EndorsementKey { get; init; }
 
-    /// <summary>SHA-256 of <see cref="EndorsementKey"/>, hexadecimal: what people compare and accept.</summary>
+    /// <summary><see cref="Portal.Core.Tpm.EndorsementKey.Fingerprint"/> of <see cref="EndorsementKey"/>: what people compare and accept.</summary>
     public required string EndorsementHash { get; init; }
 
     /// <summary>The certificate the TPM carries for its endorsement key, DER; null when it has none.</summary>

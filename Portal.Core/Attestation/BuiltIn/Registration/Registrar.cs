@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
 using Portal.Core.Audit;
@@ -24,6 +23,9 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
 
     /// <summary>Most incidents and refused registrations that are kept.</summary>
     public const int MostKept = 10_000;
+
+    /// <summary>Most registrations from one address that wait or are incidents: one stranger cannot take everybody's room.</summary>
+    public const int MostOfOneSender = 1_000;
 
     /// <summary>How long a registration waits that does not come back.</summary>
     public static readonly TimeSpan WaitsFor = TimeSpan.FromDays(7);
@@ -83,21 +85,25 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     private async Task<Outcome<RegisteredAttester>> TakeAsync(AgentRegistration message, string sender, CancellationToken ct)
     {
         using var attestation = AttestationKey.Accept(message.AttestationArea.Span).Value;
-        var (hash, key) = (Convert.ToHexStringLower(SHA256.HashData(message.Endorsement.Public.Raw.Span)), Convert.ToHexStringLower(attestation.Name.Span));
+        var (hash, key) = (message.Endorsement.Fingerprint(), Convert.ToHexStringLower(attestation.Name.Span));
         await using var db = await contexts.CreateDbContextAsync(ct);
         var known = await db.RegisteredAttesters.Where(r => r.EndorsementHash == hash || r.AgentId == message.AgentId).ToListAsync(ct);
         var same = known.SingleOrDefault(r => r.EndorsementHash == hash && r.KeyName == key);
         var row = same ?? New(message, hash, key, attestation.Public.Raw, sender);
-        if (same is null && await IsFullAsync(db, ct))
+        // Refused is the TPM: keys and names it can have as many as it likes.
+        var closed = same is { Status: RegistrationStatus.Refused or RegistrationStatus.Incident } ? same
+            : same is null ? known.FirstOrDefault(r => r.EndorsementHash == hash && r.Status == RegistrationStatus.Refused)
+            : null;
+        if (closed is not null)
         {
-            return new Refusal("registration.full", RefusalKind.Unavailable, "Too many registrations wait for somebody to look at them.", "Enrol or remove some of them.");
+            (closed.LastSeenAt, closed.Count) = (time.GetUtcNow(), closed.Count + 1);
+            await db.SaveChangesAsync(ct);
+            return RefusalOf(closed);
         }
 
-        if (same is { Status: RegistrationStatus.Refused or RegistrationStatus.Incident })
+        if (same is null && await IsFullAsync(db, sender, ct))
         {
-            (same.LastSeenAt, same.Count) = (time.GetUtcNow(), same.Count + 1);
-            await db.SaveChangesAsync(ct);
-            return RefusalOf(same);
+            return new Refusal("registration.full", RefusalKind.Unavailable, "Too many registrations wait for somebody to look at them.", "Enrol or remove some of them.");
         }
 
         var other = known.FirstOrDefault(r => r.AgentId == message.AgentId && r.EndorsementHash != hash && r.Status is RegistrationStatus.Waiting or RegistrationStatus.Enrolled);
@@ -204,8 +210,13 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
 
     private static byte[]? CertificateOf(AgentRegistration message) => message.EndorsementCertificate.IsEmpty ? null : message.EndorsementCertificate.ToArray();
 
-    private static async Task<bool> IsFullAsync(PortalDbContext db, CancellationToken ct)
+    private static async Task<bool> IsFullAsync(PortalDbContext db, string sender, CancellationToken ct)
     {
+        if (await db.RegisteredAttesters.CountAsync(r => r.SeenFrom == sender && (r.Status == RegistrationStatus.Waiting || r.Status == RegistrationStatus.Incident), ct) >= MostOfOneSender)
+        {
+            return true;
+        }
+
         var counts = await db.RegisteredAttesters.GroupBy(r => r.Status).Select(g => new { g.Key, Count = g.Count() }).ToDictionaryAsync(g => g.Key, g => g.Count, ct);
         return counts.GetValueOrDefault(RegistrationStatus.Waiting) >= MostWaiting
             || counts.GetValueOrDefault(RegistrationStatus.Incident) + counts.GetValueOrDefault(RegistrationStatus.Refused) >= MostKept;
