@@ -46,6 +46,20 @@ public sealed class AgentAnswerTests
         Assert.Equal((null, sentence), (evidence, fault));
     }
 
+    [Theory]
+    [InlineData("quote")]
+    [InlineData("pubkey")]
+    [InlineData("mb_measurement_list")]
+    public void AnswerWithHalfACharacter_IsNoEvidenceAndNoCrash(string member)
+    {
+        var document = JsonNode.Parse(Recorded)!;
+        document["results"]![member] = "rHALF";
+
+        var (evidence, fault) = AgentAnswer.Read(Encoding.UTF8.GetBytes(document.ToJsonString().Replace("HALF", "\\ud800", StringComparison.Ordinal)), TpmAlgorithm.Sha256);
+
+        Assert.Equal((null, "it is not JSON"), (evidence, fault));
+    }
+
     [Fact]
     public void AnswerInAnotherBank_IsNoEvidence() =>
         Assert.Equal((null, "its PCR values are not those of sha384 alone"), AgentAnswer.Read(Recorded, TpmAlgorithm.Sha384));

@@ -29,8 +29,9 @@ public static class AgentAnswer
                 ? Read(results, bank)
                 : (null, "it has no results");
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
+            // The second is how the platform reports half of a surrogate pair in a text.
             return (null, "it is not JSON");
         }
     }

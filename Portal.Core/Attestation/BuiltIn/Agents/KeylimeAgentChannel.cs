@@ -121,7 +121,7 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
 
             return Minors.Cast<int?>().FirstOrDefault(m => words.Contains(FormattableString.Invariant($"2.{m}")));
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {
             return null;
         }
