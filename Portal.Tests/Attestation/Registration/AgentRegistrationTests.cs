@@ -150,6 +150,10 @@ public sealed class AgentRegistrationTests
         body.Remove("padding");
         body["ekcert"] = new string('A', 70_000);
         Assert.Equal("ekcert", Parse(body).Refusal?.Field);
+        body["ekcert"] = Convert.ToBase64String(new byte[EndorsementCertificate.MaxLength + 1]);
+        Assert.Equal("ekcert", Parse(body).Refusal?.Field);
+        body["ekcert"] = Convert.ToBase64String(new byte[EndorsementCertificate.MaxLength]);
+        Assert.True(Parse(body).Succeeded);
     }
 
     [Theory]

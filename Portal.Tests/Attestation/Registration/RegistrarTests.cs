@@ -181,6 +181,54 @@ public sealed class RegistrarTests : IAsyncLifetime
         Outcome<AgentChallenge> Register(string sender) => Registrar.Register(AgentRegistration.Parse(host.Id, host.Message()).Value, sender);
     }
 
+    [Fact]
+    public async Task ATpmThatMovesAllTheTime_FillsNoAudit()
+    {
+        using var host = new RegisteringHost("3f7c");
+        for (var i = 0; i < 3 * Registrar.TellsPerHour; i++)
+        {
+            host.Address = $"10.0.1.{i}";
+            Assert.Equal(host.Address, TrustedPool.Expect(await host.RegisterAsync(Registrar)).Address);
+        }
+
+        Assert.Equal(Registrar.TellsPerHour, (await AuditAsync("attester.")).Count);
+        pool.Time.Advance(TimeSpan.FromHours(1));
+        host.Address = "10.0.2.1";
+        TrustedPool.Expect(await host.RegisterAsync(Registrar));
+        Assert.Equal(Registrar.TellsPerHour + 1, (await AuditAsync("attester.")).Count);
+    }
+
+    [Fact]
+    public async Task ATpmThatMakesKeysAllTheTime_FillsNoAudit()
+    {
+        using var host = new RegisteringHost("3f7c");
+        for (var i = 0; i < 2 * Registrar.TellsPerHour; i++)
+        {
+            host.Reinstall();
+            TrustedPool.Expect(await host.RegisterAsync(Registrar));
+        }
+
+        Assert.Equal(Registrar.TellsPerHour, (await AuditAsync("attester.")).Count);
+    }
+
+    [Fact]
+    public async Task AKnownTpmThatTakesAnothersNameAllTheTime_FillsNoAudit()
+    {
+        using var host = new RegisteringHost("3f7c");
+        using var attacker = new RegisteringHost("77aa") { SeenFrom = "10.0.0.99" };
+        TrustedPool.Expect(await host.RegisterAsync(Registrar));
+        TrustedPool.Expect(await attacker.RegisterAsync(Registrar));
+        attacker.Id = host.Id;
+        for (var i = 0; i < 3 * Registrar.TellsPerHour; i++)
+        {
+            Assert.Equal("registration.incident", (await attacker.RegisterAsync(Registrar)).Refusal?.Code);
+        }
+
+        // Its own registration was the first.
+        Assert.Equal(Registrar.TellsPerHour - 1, (await AuditAsync("attester.incident")).Count);
+        Assert.Equal(["3f7c", "77aa"], (await RowsAsync()).Select(r => r.AgentId).Order());
+    }
+
     private RegisteredAttester Row(int number, string seenFrom, RegistrationStatus status) => new()
     {
         AgentId = $"flood-{number}",

@@ -38,7 +38,7 @@ public sealed record AgentRegistration(
     /// <summary>
     /// Reads the body of <c>POST /v2.x/agents/{id}</c>. Refused, naming the field: a body that is no JSON object or larger than 128 KiB, one
     /// member twice, an id or address that is none, a key missing or without the attributes it must have, a certificate of the channel that
-    /// cannot be read. The endorsement certificate is not judged: a TPM without one must be able to register.
+    /// cannot be read, an endorsement certificate longer than any that is read. It is not judged otherwise: a TPM without one must be able to register.
     /// </summary>
     /// <param name="agentId">The id from the path.</param>
     /// <param name="body">The body, UTF-8.</param>
@@ -72,10 +72,13 @@ public sealed record AgentRegistration(
             if (channelCertificate is null)
                 return RegistrarBody.Invalid("mtls_cert", "The certificate of the agent's server is no PEM certificate.");
         }
+        var endorsementCertificate = CertificateOf(certificate);
+        if (endorsementCertificate.Length > Portal.Core.Tpm.EndorsementCertificate.MaxLength)
+            return RegistrarBody.Invalid("ekcert", $"The endorsement certificate has more than {Portal.Core.Tpm.EndorsementCertificate.MaxLength} bytes.");
         if (!string.IsNullOrEmpty(address) && (address.Length > MaxAddress || Uri.CheckHostName(address) == UriHostNameType.Unknown))
             return RegistrarBody.Invalid("ip", "The address is no IP address or host name.");
         return new AgentRegistration(
-            agentId, key, attestationArea, CertificateOf(certificate), channelCertificate, string.IsNullOrEmpty(address) ? null : address, port);
+            agentId, key, attestationArea, endorsementCertificate, channelCertificate, string.IsNullOrEmpty(address) ? null : address, port);
     }
 
     /// <summary>The certificate's bytes: agents send base64 or PEM. What is neither is kept as it is, to be called unreadable when it is judged.</summary>

@@ -27,10 +27,14 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     /// <summary>Most registrations from one address that wait or are incidents: one stranger cannot take everybody's room.</summary>
     public const int MostOfOneSender = 1_000;
 
+    /// <summary>How often one TPM is written about in the audit within an hour, however often it registers.</summary>
+    public const int TellsPerHour = 6;
+
     /// <summary>How long a registration waits that does not come back.</summary>
     public static readonly TimeSpan WaitsFor = TimeSpan.FromDays(7);
 
     private readonly SemaphoreSlim turn = new(1, 1);
+    private readonly Tellings tellings = new(TellsPerHour, MostWaiting, time);
 
     /// <summary>Answers a registration with a challenge for its TPM. Changes nothing.</summary>
     /// <param name="registration">The registration.</param>
@@ -137,6 +141,11 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
         }
 
         db.RegisteredAttesters.Add(row);
+        if (!tellings.May(row.EndorsementHash))
+        {
+            return;
+        }
+
         audit.Add(
             db,
             Person.Portal,
@@ -151,7 +160,7 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     {
         var (address, port, certificate) = (message.Address ?? "", message.Port ?? 0, message.ChannelCertificate?.ToArray());
         var sameCertificate = (row.ServerCertificate ?? []).AsSpan().SequenceEqual(certificate ?? []);
-        if (row.AgentId != message.AgentId || row.Address != address || row.Port != port || !sameCertificate)
+        if ((row.AgentId != message.AgentId || row.Address != address || row.Port != port || !sameCertificate) && tellings.May(row.EndorsementHash))
         {
             audit.Add(db, Person.Portal, "attester.moved", TargetOf(row), $"The agent {row.AgentId} registered again: it is {message.AgentId} at {address}:{port} now{(sameCertificate ? "" : ", with another certificate")}.");
         }
@@ -176,15 +185,20 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
             db.RegisteredAttesters.Add(row);
         }
 
-        audit.Add(
-            db,
-            Person.Portal,
-            "attester.incident",
-            TargetOf(other),
-            $"From {row.SeenFrom} another TPM ({row.EndorsementHash[..16]}…) registered as {other.AgentId}, whose TPM is {other.EndorsementHash[..16]}…. It was refused and nothing was changed.",
-            AuditSeverity.Alarm);
+        var tells = tellings.May(row.EndorsementHash);
+        if (tells)
+        {
+            audit.Add(
+                db,
+                Person.Portal,
+                "attester.incident",
+                TargetOf(other),
+                $"From {row.SeenFrom} another TPM ({row.EndorsementHash[..16]}…) registered as {other.AgentId}, whose TPM is {other.EndorsementHash[..16]}…. It was refused and nothing was changed.",
+                AuditSeverity.Alarm);
+        }
+
         await db.SaveChangesAsync(ct);
-        Tell(true);
+        Tell(tells);
         return new Refusal("registration.incident", RefusalKind.Forbidden, "Another TPM has this id.", "If the TPM was exchanged, remove the old registration first.");
     }
 
