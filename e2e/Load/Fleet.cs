@@ -116,6 +116,17 @@ internal sealed class Fleet : IAsyncDisposable
         folder.Dispose();
     }
 
+    /// <summary>Has the fleet's baselines written by one person and approved by another.</summary>
+    public static async Task ApproveAsync(IServiceProvider services, SimulatedFleet fleet, CancellationToken ct)
+    {
+        foreach (var reference in fleet.References)
+        {
+            var draft = Expect(await services.GetRequiredService<CreateBaseline>().ExecuteAsync(Author, new(References.NameOf(reference), References.KindOf(reference), "", References.ContentOf(reference)), ct));
+            var submitted = Expect(await services.GetRequiredService<SubmitRevision>().ExecuteAsync(Author, new(draft.RevisionId), ct));
+            Expect(await services.GetRequiredService<ApproveRevision>().ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash), ct));
+        }
+    }
+
     private async Task FillAsync(CancellationToken ct)
     {
         if (await DatabaseOpening.OpenAsync(Get<IDbContextFactory<PortalDbContext>>(), "Demo", ct) is { } refusal)
@@ -125,13 +136,7 @@ internal sealed class Fleet : IAsyncDisposable
 
         await Get<ReportWriter>().StartAsync(ct);
         var fleet = Get<SimulatedFleet>();
-        foreach (var reference in fleet.References)
-        {
-            var draft = Expect(await Get<CreateBaseline>().ExecuteAsync(Author, new(References.NameOf(reference), References.KindOf(reference), "", References.ContentOf(reference)), ct));
-            var submitted = Expect(await Get<SubmitRevision>().ExecuteAsync(Author, new(draft.RevisionId), ct));
-            Expect(await Get<ApproveRevision>().ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash), ct));
-        }
-
+        await ApproveAsync(services, fleet, ct);
         await EnrolAsync(fleet.Hosts, ct);
         await Get<TrustFacts>().LoadAsync(ct);
     }

@@ -1,5 +1,11 @@
 using System.Diagnostics;
+using System.Globalization;
 using Portal.E2E.Load;
+
+if (args is [AgentProcess.Argument, var number])
+{
+    return await AgentProcess.ServeAsync(int.Parse(number, CultureInfo.InvariantCulture));
+}
 
 // Prints what the portal does per second beside its targets, as a Markdown table. Not a test: figures depend on the machine and on what else it does.
 (string Part, Func<CancellationToken, Task<IReadOnlyList<Figure>>> Measure)[] parts =
@@ -9,6 +15,7 @@ using Portal.E2E.Load;
     ("placement", Placements.MeasureAsync),
     ("hosts", HostQueries.MeasureAsync),
     ("pages", HostPages.MeasureAsync),
+    ("agents", Agents.MeasureAsync),
 ];
 
 var asked = args.Length == 0 ? "all" : args[0];

@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Collections.Frozen;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Changes;
@@ -17,9 +17,10 @@ public sealed class AgentContacts : IDisposable
 {
     private readonly IDbContextFactory<PortalDbContext> contexts;
     private readonly IDisposable subscription;
-    private readonly SemaphoreSlim loading = new(1, 1);
-    private ConcurrentDictionary<Guid, AgentContact> contacts = new();
-    private int dirty = 1;
+    private readonly Lock loading = new();
+    private volatile FrozenDictionary<Guid, AgentContact> contacts = FrozenDictionary<Guid, AgentContact>.Empty;
+    private long changes = 1;
+    private long known;
 
     /// <summary>Contacts that are read at first use.</summary>
     public AgentContacts(IDbContextFactory<PortalDbContext> contexts, IChangeFeed feed)
@@ -29,62 +30,47 @@ public sealed class AgentContacts : IDisposable
         {
             if (change.Topic == ChangeTopic.Attester)
             {
-                Volatile.Write(ref dirty, 1);
+                Interlocked.Increment(ref changes);
             }
         });
     }
 
     /// <summary>Whether the host's agent registered itself.</summary>
-    public bool Has(Guid hostId)
-    {
-        if (Volatile.Read(ref dirty) != 0)
-        {
-            Load();
-        }
-
-        return contacts.ContainsKey(hostId);
-    }
+    public bool Has(Guid hostId) => Current().ContainsKey(hostId);
 
     /// <summary>The contact of a host; null when its agent did not register itself.</summary>
-    public AgentContact? Of(Guid hostId) => Has(hostId) ? contacts.GetValueOrDefault(hostId) : null;
+    public AgentContact? Of(Guid hostId) => Current().GetValueOrDefault(hostId);
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => subscription.Dispose();
+
+    /// <summary>Who asks while it is being read waits for it: what was known before is not an answer.</summary>
+    private FrozenDictionary<Guid, AgentContact> Current()
     {
-        subscription.Dispose();
-        loading.Dispose();
+        if (Interlocked.Read(ref known) == Interlocked.Read(ref changes))
+        {
+            return contacts;
+        }
+
+        lock (loading)
+        {
+            var wanted = Interlocked.Read(ref changes);
+            if (Interlocked.Read(ref known) != wanted)
+            {
+                contacts = Read();
+                Interlocked.Exchange(ref known, wanted);
+            }
+
+            return contacts;
+        }
     }
 
-    private void Load()
+    private FrozenDictionary<Guid, AgentContact> Read()
     {
-        loading.Wait();
-        try
-        {
-            if (Interlocked.Exchange(ref dirty, 0) == 0)
-            {
-                return;
-            }
-
-            using var db = contexts.CreateDbContext();
-            var rows = db.RegisteredAttesters.AsNoTracking()
-                .Where(r => r.Status == RegistrationStatus.Enrolled && r.HostId != null)
-                .Select(r => new { HostId = r.HostId!.Value, r.Address, r.Port, r.ServerCertificate });
-            var next = new ConcurrentDictionary<Guid, AgentContact>();
-            foreach (var row in rows.Where(r => r.ServerCertificate != null && r.Address != "" && r.Port != 0))
-            {
-                next[row.HostId] = new AgentContact(row.Address, row.Port, row.ServerCertificate!);
-            }
-
-            Volatile.Write(ref contacts, next);
-        }
-        catch
-        {
-            Volatile.Write(ref dirty, 1);
-            throw;
-        }
-        finally
-        {
-            loading.Release();
-        }
+        using var db = contexts.CreateDbContext();
+        return db.RegisteredAttesters.AsNoTracking()
+            .Where(r => r.Status == RegistrationStatus.Enrolled && r.HostId != null && r.ServerCertificate != null && r.Address != "" && r.Port != 0)
+            .Select(r => new { HostId = r.HostId!.Value, r.Address, r.Port, r.ServerCertificate })
+            .ToFrozenDictionary(r => r.HostId, r => new AgentContact(r.Address, r.Port, r.ServerCertificate!));
     }
 }
