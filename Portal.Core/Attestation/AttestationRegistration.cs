@@ -60,6 +60,7 @@ public static class AttestationRegistration
         services.AddSingleton<AcceptAttester>();
         services.AddSingleton<DismissAttester>();
         services.AddSingleton<EnrolRegistered>();
+        services.AddSingleton<AgentProbe>();
         return services;
     }
 }

@@ -12,7 +12,7 @@ namespace Portal.Tests.Attestation.Registration;
 /// <summary>A host with a TPM of its own whose agent registers, as keylime's does.</summary>
 internal sealed class RegisteringHost : IDisposable
 {
-    private static readonly string ServerCertificate = MakeCertificate();
+    private static readonly string AnyCertificate = MakeCertificate();
 
     private readonly SoftwareEndorsement endorsement;
     private RSA attestation = RSA.Create(2048);
@@ -23,7 +23,12 @@ internal sealed class RegisteringHost : IDisposable
 
     public string Address { get; set; } = "10.0.0.7";
 
+    public int Port { get; set; } = 9002;
+
     public string SeenFrom { get; set; } = "10.0.0.7";
+
+    /// <summary>The certificate of its agent's server, PEM.</summary>
+    public string ServerCertificate { get; set; } = AnyCertificate;
 
     /// <summary>The certificate of its endorsement key, if its maker gave one.</summary>
     public byte[]? Certificate { get; set; }
@@ -55,7 +60,7 @@ internal sealed class RegisteringHost : IDisposable
             ["aik_tpm"] = Convert.ToBase64String(SoftwareTpm.Sized(AttestationArea)),
             ["mtls_cert"] = ServerCertificate,
             ["ip"] = Address,
-            ["port"] = 9002,
+            ["port"] = Port,
         };
         change?.Invoke(body);
         return JsonSerializer.SerializeToUtf8Bytes(body);

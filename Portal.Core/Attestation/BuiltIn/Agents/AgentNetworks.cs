@@ -18,9 +18,10 @@ public sealed class AgentNetworks(IReadOnlyList<IPNetwork> networks)
 
     /// <summary>The addresses of a name that lie in one of them.</summary>
     /// <exception cref="System.Net.Sockets.SocketException">The name cannot be resolved.</exception>
-    public async Task<IReadOnlyList<IPAddress>> ResolveAsync(string name, CancellationToken ct)
-    {
-        var all = IPAddress.TryParse(name, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(name, ct);
-        return [.. all.Where(Allow)];
-    }
+    public async Task<IReadOnlyList<IPAddress>> ResolveAsync(string name, CancellationToken ct) => [.. (await AddressesAsync(name, ct)).Where(Allow)];
+
+    /// <summary>The addresses of a name, wherever they lie.</summary>
+    /// <exception cref="System.Net.Sockets.SocketException">The name cannot be resolved.</exception>
+    internal static async Task<IReadOnlyList<IPAddress>> AddressesAsync(string name, CancellationToken ct) =>
+        IPAddress.TryParse(name, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(name, ct);
 }
