@@ -33,6 +33,7 @@ try
     builder.Services.AddSettingsPages(profile.IsDemo);
     builder.Services.AddHostsFeature();
     builder.Services.AddAttestationFeature();
+    builder.Services.AddEnrolmentFeature();
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);

@@ -50,6 +50,7 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
             $"/hosts/{DemoPortal.Silent}/attestation",
             $"/hosts/{DemoPortal.NotEnrolled}/attestation",
             "/hosts/nowhere",
+            "/hosts/enrolment",
             "/vms",
             "/vms?q=name%3Dnobody",
             "/vms/new",
