@@ -61,6 +61,7 @@ public static class AttestationRegistration
         services.AddSingleton<DismissAttester>();
         services.AddSingleton<EnrolRegistered>();
         services.AddSingleton<AgentProbe>();
+        services.AddSingleton<ReplaceAgentAuthority>();
         return services;
     }
 }

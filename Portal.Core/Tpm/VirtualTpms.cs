@@ -20,8 +20,10 @@ internal static class VirtualTpms
     public static bool IsOne(EndorsementCertificate certificate, IEnumerable<string> chainNames) =>
         s_makers.Contains(certificate.Tpm.ManufacturerLetters ?? "", StringComparer.Ordinal)
         || IsNamedLikeAMachine(certificate.Subject)
-        || chainNames.Append(certificate.Issuer).Append(certificate.Tpm.Model ?? "").Any(name =>
-            s_names.Any(part => name.Contains(part, StringComparison.OrdinalIgnoreCase)));
+        || chainNames.Append(certificate.Issuer).Append(certificate.Tpm.Model ?? "").Any(IsNamedSo);
+
+    /// <summary>Whether an authority's name is one of who makes virtual TPMs.</summary>
+    public static bool IsNamedSo(string name) => s_names.Any(part => name.Contains(part, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>libvirt has certificates made for <c>machine:uuid</c>.</summary>
     private static bool IsNamedLikeAMachine(string subject) =>

@@ -82,6 +82,11 @@ public sealed record HostHeaderPart(int Order, Type Component)
     public bool IsSub { get; init; }
 }
 
+/// <summary>Further lines of the card Identity of a host whose attester is enrolled.</summary>
+/// <param name="Order">Where they stand.</param>
+/// <param name="Component">A component with a parameter <c>Row</c> of type <see cref="HostRow"/> that draws <c>div</c>s with a <c>dt</c> and a <c>dd</c>.</param>
+public sealed record HostIdentityPart(int Order, Type Component);
+
 /// <summary>Something to do with a host, in the row's menu and in the header of its page.</summary>
 /// <param name="Id">Stable name.</param>
 /// <param name="Title">What the button says: a verb.</param>

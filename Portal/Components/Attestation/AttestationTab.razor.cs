@@ -3,11 +3,12 @@ using Portal.Core;
 using Portal.Core.Attestation;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
+using Portal.Extensions;
 
 namespace Portal.Components.Attestation;
 
 /// <summary>What a host measured, beside what is approved, and what follows from it.</summary>
-public sealed partial class AttestationTab(AttestationDirectory directory, HostExplanations explanations, ClusterDirectory clusters)
+public sealed partial class AttestationTab(AttestationDirectory directory, HostExplanations explanations, ClusterDirectory clusters, IEnumerable<HostIdentityPart> identityParts)
 {
     private const int MostHistory = 200;
 
@@ -27,6 +28,8 @@ public sealed partial class AttestationTab(AttestationDirectory directory, HostE
     /// <summary>A host to compare with, in the address.</summary>
     [SupplyParameterFromQuery(Name = "with")]
     public string? With { get; set; }
+
+    private IEnumerable<HostIdentityPart> IdentityParts => identityParts.OrderBy(p => p.Order);
 
     protected override Task OnInitializedAsync() => RefreshAsync();
 

@@ -15,6 +15,9 @@ public static class EnrolmentFeature
     public static IServiceCollection AddEnrolmentFeature(this IServiceCollection services) => services
         .Contribute(new HostsSubPart(200, typeof(WaitingAttesters)))
         .Contribute(new AttentionSource(50, [ChangeTopic.Attester], AttentionAsync))
+        .Contribute(new HostIdentityPart(100, typeof(RegisteredIdentity)))
+        .Contribute(new SettingsSection("agents", "Hosts' agents", 410, typeof(AgentsSection)))
+        .Contribute(new SettingsSection("tpm-makers", "TPM makers", 420, typeof(VendorRootsSection)))
         .Contribute(new AdditionalEndpoints(AuthorityDownload.Map));
 
     private static async Task<IReadOnlyList<AttentionLine>> AttentionAsync(IServiceProvider services, Caller caller, CancellationToken ct)

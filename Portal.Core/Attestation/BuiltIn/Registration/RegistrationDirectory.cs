@@ -50,6 +50,13 @@ public sealed class RegistrationDirectory(IDbContextFactory<PortalDbContext> con
         return await FindAsync(db, id, ct);
     }
 
+    /// <summary>The registration that vouches for a host; null when its agent did not register itself.</summary>
+    public async Task<Registration?> OfHostAsync(Guid hostId, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return (await ReadAsync(db, db.RegisteredAttesters.Where(r => r.HostId == hostId && r.Status == RegistrationStatus.Enrolled), ct)).SingleOrDefault();
+    }
+
     /// <summary>How many wait for people, and how many incidents there are.</summary>
     public async Task<(int Waiting, int Incidents)> CountAsync(CancellationToken ct)
     {

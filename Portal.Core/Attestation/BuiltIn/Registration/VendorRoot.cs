@@ -1,3 +1,5 @@
+using Portal.Core.Tpm;
+
 namespace Portal.Core.Attestation.BuiltIn.Registration;
 
 /// <summary>A certificate of a TPM maker. A root counts once two people listed it; a certificate below a root counts as far as a root vouches for it.</summary>
@@ -38,4 +40,7 @@ public sealed class VendorRoot
 
     /// <summary>Whether it counts.</summary>
     public bool Counts => !IsRoot || ConfirmedBy is not null;
+
+    /// <summary>Whether its name is that of a maker of virtual TPMs, which whoever runs the machine below can read and change. A name proves nothing; this warns.</summary>
+    public bool MakesVirtualTpms => VirtualTpms.IsNamedSo(Subject);
 }
