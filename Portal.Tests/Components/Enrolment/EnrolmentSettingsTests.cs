@@ -62,6 +62,7 @@ public sealed class EnrolmentSettingsTests : PoolPageTest
         await dialogs.FindAll("button").Single(b => Plain(b) == "Confirm").ClickAsync();
         await confirming;
         section.WaitForAssertion(() => Assert.Contains("Believed", Texts(section, ".makers .tag")));
+        Assert.Equal("proposed by sam, confirmed by ada", Plain(section.Find(".makers .people")));
         var removing = Button(section, "Remove").ClickAsync();
         dialogs.WaitForElement(".confirm-text");
         await dialogs.FindAll("button").Single(b => Plain(b) == "Remove").ClickAsync();
