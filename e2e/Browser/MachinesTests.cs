@@ -44,7 +44,7 @@ public sealed class MachinesTests(Chromium chromium, DemoPortal demo) : BrowserT
     [Fact]
     public async Task NewVm_ThatNoHostCanTake_SaysWhyAndKeepsWhatWasTyped()
     {
-        var visit = await SignInAsync(demo.Address, "operator@internal", "/vms/new");
+        var visit = await SignInAsync(demo.Address, "operator@internal", "/vms/new?cluster=prod-a");
         await visit.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("too-large");
         await visit.Page.GetByLabel("Memory in GiB").FillAsync("9000");
         await visit.Button("Create").ClickAsync();

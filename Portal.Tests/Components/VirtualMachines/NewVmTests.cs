@@ -33,6 +33,22 @@ public sealed class NewVmTests : PoolPageTest
     }
 
     [Fact]
+    public async Task Form_BeginsWithAClusterThatHasHosts()
+    {
+        await using (var db = Pool.Database())
+        {
+            db.Clusters.Add(Cluster.Create("0-empty", TrustPolicy.Default));
+            await db.SaveChangesAsync(Pool.Ct);
+        }
+
+        As(TrustedPool.Operator);
+        var page = Open<NewVm>("/vms/new");
+
+        await EventuallyAsync(page, () => Assert.Equal("2 of 2 hosts", Plain(page.Find(".decision-head .tag"))));
+        Assert.Equal(["0-empty (0 hosts)", "prod-a (2 hosts)"], Texts(page, "#vm-cluster option"));
+    }
+
+    [Fact]
     public async Task Answer_FollowsTheTyping_AndNamesBestFirst()
     {
         As(TrustedPool.Operator);

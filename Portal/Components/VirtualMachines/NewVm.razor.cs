@@ -49,7 +49,7 @@ public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachi
     {
         draft = new VmDraft
         {
-            ClusterId = (clusters!.FirstOrDefault(c => c.Cluster.Name == Cluster) ?? clusters!.FirstOrDefault())?.Cluster.Id,
+            ClusterId = (clusters!.FirstOrDefault(c => c.Cluster.Name == Cluster) ?? clusters!.FirstOrDefault(c => c.Hosts > 0) ?? clusters!.FirstOrDefault())?.Cluster.Id,
             TemplateId = (templates.FirstOrDefault(t => t.Name == Template) ?? templates.FirstOrDefault())?.Id ?? Core.Inventory.Template.Blank,
         };
         question = Question();
