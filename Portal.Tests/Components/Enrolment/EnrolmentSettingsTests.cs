@@ -24,6 +24,7 @@ public sealed class EnrolmentSettingsTests : PoolPageTest
         Services.AddSingleton(Pool.Get<VendorRoots>());
         Services.AddSingleton(Pool.Get<RegistrationDirectory>());
         Services.AddSingleton(Pool.Get<ReplaceAgentAuthority>());
+        Services.AddSingleton(Pool.Get<AgentAuthority>());
     }
 
     [Fact]
@@ -91,15 +92,24 @@ public sealed class EnrolmentSettingsTests : PoolPageTest
         var dialogs = Render<MudDialogProvider>();
         var section = Render<AgentsSection>();
 
-        var replacing = Button(section, "Replace CA…").ClickAsync();
-        dialogs.WaitForElement(".confirm-text");
-        await dialogs.FindAll("button").Single(b => Plain(b) == "Replace CA").ClickAsync();
-        await replacing;
+        await ConfirmAsync("Replace CA…", "Publish next CA");
+        var both = Certificates();
+        await ConfirmAsync("Retire old CA…", "Retire old CA");
 
-        var after = Certificates();
-        Assert.Equal((1, 2), (before.Count, after.Count));
-        Assert.Equal(before[0], after[1]);
-        Assert.Contains("agents.authority.made: The certificate authority for talking to agents was replaced", await Pool.AuditAsync(), StringComparison.Ordinal);
+        Assert.Equal((1, 2), (before.Count, both.Count));
+        Assert.Equal(before[0], both[0]);
+        Assert.Equal(both[1], Assert.Single(Certificates()));
+        var audit = await Pool.AuditAsync();
+        Assert.Contains("agents.authority.made: ada published the next certificate authority", audit, StringComparison.Ordinal);
+        Assert.Contains("agents.authority.retired: ada retired the certificate authority", audit, StringComparison.Ordinal);
+
+        async Task ConfirmAsync(string button, string yes)
+        {
+            var asked = Button(section, button).ClickAsync();
+            dialogs.WaitForElement(".confirm-text");
+            await dialogs.FindAll("button").Single(b => Plain(b) == yes).ClickAsync();
+            await asked;
+        }
     }
 
     [Fact]
@@ -109,7 +119,9 @@ public sealed class EnrolmentSettingsTests : PoolPageTest
         As(TrustedPool.Author);
 
         Assert.Empty(Render<AgentsSection>().FindAll("button"));
-        Assert.Equal(RefusalKind.Forbidden, (await Pool.Get<ReplaceAgentAuthority>().ExecuteAsync(TrustedPool.Author, Pool.Ct)).Refusal?.Kind);
+        Assert.Equal(RefusalKind.Forbidden, (await Pool.Get<ReplaceAgentAuthority>().PrepareAsync(TrustedPool.Author, Pool.Ct)).Refusal?.Kind);
+        Assert.Equal(RefusalKind.Forbidden, (await Pool.Get<ReplaceAgentAuthority>().RetireAsync(TrustedPool.Author, Pool.Ct)).Refusal?.Kind);
+        Assert.Equal("agents.authority.only", (await Pool.Get<ReplaceAgentAuthority>().RetireAsync(TrustedPool.Administrator, Pool.Ct)).Refusal?.Code);
         Assert.Equal(before, Certificates());
     }
 

@@ -65,11 +65,11 @@ internal sealed class AgentHost : IAsyncDisposable
         await MakeAttestationKeyAsync();
     }
 
-    /// <summary>Begins to serve, for whoever shows a certificate of that authority.</summary>
-    public async Task ListenAsync(string authorityPem, CancellationToken ct)
+    /// <summary>Begins to serve, for whoever shows a certificate of one of these authorities.</summary>
+    public async Task ListenAsync(string authoritiesPem, CancellationToken ct)
     {
-        using var authority = X509Certificate2.CreateFromPem(authorityPem);
-        var trusted = authority.RawData;
+        var trusted = new X509Certificate2Collection();
+        trusted.ImportFromPem(authoritiesPem);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
@@ -190,12 +190,12 @@ internal sealed class AgentHost : IAsyncDisposable
         }
     }
 
-    private static bool IsVouchedFor(X509Certificate2 shown, byte[] authority)
+    private static bool IsVouchedFor(X509Certificate2 shown, X509Certificate2Collection authorities)
     {
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.CustomTrustStore.Add(X509CertificateLoader.LoadCertificate(authority));
+        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
         return chain.Build(shown);
     }
 

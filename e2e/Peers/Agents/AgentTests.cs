@@ -127,6 +127,30 @@ public sealed class AgentTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task TheAuthorityIsReplaced_WithoutAHostBeingLost()
+    {
+        var host = await HostAsync("a");
+        await host.RegisterAsync(registrar, Ct);
+        await BelieveMakersAsync();
+        await pool.ApproveAsync("rack firmware", [.. firmware]);
+        var id = await EnrolAsync(host);
+        var (replace, authority) = (pool.Get<ReplaceAgentAuthority>(), pool.Get<AgentAuthority>());
+        var old = authority.Published();
+
+        AgentPool.Expect(await replace.PrepareAsync(AgentPool.Administrator, Ct));
+        Assert.Equal((Verdict.Trusted, CheckOutcome.Ok), await AskAsync(id));
+        await host.FallSilentAsync();
+        await host.ListenAsync(authority.Published(), Ct);
+        AgentPool.Expect(await replace.RetireAsync(AgentPool.Administrator, Ct));
+        Assert.Equal((Verdict.Trusted, CheckOutcome.Ok), await AskAsync(id));
+
+        // An agent that was not given the new one lets nobody in any more: that says nothing against the host.
+        await host.FallSilentAsync();
+        await host.ListenAsync(old, Ct);
+        Assert.Equal((Verdict.Trusted, CheckOutcome.AgentUnreachable), await AskAsync(id));
+    }
+
+    [Fact]
     public async Task AnAgentOutsideTheListedNetworks_IsNotConnectedTo()
     {
         await using var narrow = await AgentPool.StartAsync("10.0.0.0/8");

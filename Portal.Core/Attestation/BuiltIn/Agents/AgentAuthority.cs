@@ -28,8 +28,8 @@ public sealed class AuthorityRecord
 
 /// <summary>
 /// Our own certificate authority for talking to agents: made at first use, kept protected in the database. The client certificate it vouches
-/// for is made anew at each start and lives in memory only. The newest authority counts; older ones stay published until they are removed,
-/// so that agents can be given the new one before it is used alone.
+/// for is made anew at each start and lives in memory only. The oldest authority is the one used; a newer one is published beside it, so that
+/// agents can be given both before the old one is retired and the new one used.
 /// </summary>
 /// <param name="contexts">The database.</param>
 /// <param name="protection">Protects the private key.</param>
@@ -67,7 +67,7 @@ public sealed class AgentAuthority(IDbContextFactory<PortalDbContext> contexts, 
         }
     }
 
-    /// <summary>What agents' <c>trusted_client_ca</c> must hold, in PEM: all authorities, newest first.</summary>
+    /// <summary>What agents' <c>trusted_client_ca</c> must hold, in PEM: the authority in use and, while there is one, the next.</summary>
     public string Published()
     {
         lock (turn)
@@ -76,27 +76,64 @@ public sealed class AgentAuthority(IDbContextFactory<PortalDbContext> contexts, 
         }
 
         using var db = contexts.CreateDbContext();
-        var all = db.AgentAuthorities.AsNoTracking().OrderByDescending(a => a.Id).Select(a => a.Certificate).ToList();
+        var all = db.AgentAuthorities.AsNoTracking().OrderBy(a => a.Id).Select(a => a.Certificate).ToList();
         return string.Join('\n', all.Select(der => PemEncoding.WriteString("CERTIFICATE", der))) + "\n";
     }
 
-    /// <summary>Makes a new authority; the old ones stay published.</summary>
+    /// <summary>Whether a newer authority is published beside the one in use.</summary>
+    public bool HasNext
+    {
+        get
+        {
+            using var db = contexts.CreateDbContext();
+            return db.AgentAuthorities.Count() > 1;
+        }
+    }
+
+    /// <summary>Makes the next authority and publishes it; the present one stays in use. Refusal: <c>agents.authority.next</c> when there is one already.</summary>
     /// <param name="by">Who asked for it.</param>
-    public void Rotate(Person by)
+    public Outcome<Done> Prepare(Person by)
+    {
+        lock (turn)
+        {
+            Current();
+            using var db = contexts.CreateDbContext();
+            if (db.AgentAuthorities.Count() > 1)
+            {
+                return Refusal.Conflict("agents.authority.next", "The next authority is published already.", "Give it to the agents, then retire the old one.");
+            }
+
+            Add(db, by, $"{by.Name} published the next certificate authority for talking to agents; the present one stays in use until it is retired.");
+            db.SaveChanges();
+            return Done.Value;
+        }
+    }
+
+    /// <summary>Retires the authority in use: from now on the next one is. Refusal: <c>agents.authority.only</c> when there is no next one.</summary>
+    /// <param name="by">Who asked for it.</param>
+    public Outcome<Done> Retire(Person by)
     {
         lock (turn)
         {
             using var db = contexts.CreateDbContext();
-            Add(db, by, "The certificate authority for talking to agents was replaced; give hosts the new one, then remove the old.");
+            var all = db.AgentAuthorities.OrderBy(a => a.Id).ToList();
+            if (all.Count < 2)
+            {
+                return Refusal.Conflict("agents.authority.only", "There is no other authority to use instead.", "Publish the next one first and give it to the agents.");
+            }
+
+            db.AgentAuthorities.Remove(all[0]);
+            audit.Add(db, by, "agents.authority.retired", new AuditTarget("portal", all[0].Id, "agents CA"), $"{by.Name} retired the certificate authority for talking to agents; the next one is in use now.");
             db.SaveChanges();
             (client, server) = (null, null);
+            return Done.Value;
         }
     }
 
     private AuthorityRecord Current()
     {
         using var db = contexts.CreateDbContext();
-        if (db.AgentAuthorities.AsNoTracking().OrderByDescending(a => a.Id).FirstOrDefault() is { } known)
+        if (db.AgentAuthorities.AsNoTracking().OrderBy(a => a.Id).FirstOrDefault() is { } known)
         {
             return known;
         }

@@ -3,24 +3,24 @@ using Portal.Core.Audit;
 
 namespace Portal.Core.Attestation.BuiltIn.Agents;
 
-/// <summary>Replaces the certificate authority by which agents know the portal.</summary>
+/// <summary>Replaces the certificate authority by which agents know the portal, in two steps: agents get the next one before the old one is retired.</summary>
 /// <param name="access">Who may.</param>
 /// <param name="authority">The authority.</param>
 public sealed class ReplaceAgentAuthority(AccessControl access, AgentAuthority authority)
 {
-    /// <summary>
-    /// Makes a new authority, which counts at once: agents that do not have it yet let the portal in no more. Needs <see cref="Permission.ManageHosts"/>.
-    /// </summary>
+    /// <summary>Publishes the next authority beside the one in use. Needs <see cref="Permission.ManageHosts"/>. Refusal: <c>agents.authority.next</c>.</summary>
     /// <param name="caller">Who asks.</param>
     /// <param name="ct">Cancels before it is made.</param>
-    public async Task<Outcome<Done>> ExecuteAsync(Caller caller, CancellationToken ct)
-    {
-        if (await access.DemandAsync(caller, Permission.ManageHosts, new AuditTarget("portal", null, "agents CA"), ct) is { } denied)
-        {
-            return denied;
-        }
+    public Task<Outcome<Done>> PrepareAsync(Caller caller, CancellationToken ct) => RunAsync(caller, authority.Prepare, ct);
 
-        authority.Rotate(caller.Person);
-        return Done.Value;
-    }
+    /// <summary>
+    /// Retires the authority in use: agents that were not given the next one let the portal in no more. Needs <see cref="Permission.ManageHosts"/>.
+    /// Refusal: <c>agents.authority.only</c>.
+    /// </summary>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="ct">Cancels before it is retired.</param>
+    public Task<Outcome<Done>> RetireAsync(Caller caller, CancellationToken ct) => RunAsync(caller, authority.Retire, ct);
+
+    private async Task<Outcome<Done>> RunAsync(Caller caller, Func<Person, Outcome<Done>> change, CancellationToken ct) =>
+        await access.DemandAsync(caller, Permission.ManageHosts, new AuditTarget("portal", null, "agents CA"), ct) is { } denied ? denied : change(caller.Person);
 }
