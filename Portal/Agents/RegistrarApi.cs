@@ -1,3 +1,4 @@
+using Portal.Api;
 using Portal.Core;
 using Portal.Core.Attestation.BuiltIn.Registration;
 
@@ -79,14 +80,7 @@ internal static class RegistrarApi
 
     private static IResult Refused(Refusal refusal)
     {
-        var status = refusal.Kind switch
-        {
-            RefusalKind.Invalid => StatusCodes.Status400BadRequest,
-            RefusalKind.Forbidden => StatusCodes.Status403Forbidden,
-            RefusalKind.NotFound => StatusCodes.Status404NotFound,
-            RefusalKind.Conflict => StatusCodes.Status409Conflict,
-            RefusalKind.Unavailable => StatusCodes.Status503ServiceUnavailable,
-        };
+        var status = Faults.StatusOf(refusal);
         return Json(status, RegistrarAnswer.Refused(status, refusal));
     }
 

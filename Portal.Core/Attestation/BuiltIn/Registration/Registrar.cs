@@ -33,6 +33,8 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     /// <summary>How long a registration waits that does not come back.</summary>
     public static readonly TimeSpan WaitsFor = TimeSpan.FromDays(7);
 
+    private static readonly Refusal Taken = new("registration.incident", RefusalKind.Forbidden, "Another TPM has this id.", "If the TPM was exchanged, remove the old registration first.");
+
     private readonly SemaphoreSlim turn = new(1, 1);
     private readonly Tellings tellings = new(TellsPerHour, MostWaiting, time);
 
@@ -173,12 +175,8 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     /// <summary>Two TPMs under one name. What was there stays as it is.</summary>
     private async Task<Outcome<RegisteredAttester>> IncidentAsync(PortalDbContext db, RegisteredAttester row, bool isNew, RegisteredAttester other, CancellationToken ct)
     {
-        if (!isNew)
-        {
-            // An enrolled or waiting TPM that takes another's name is an incident, but not its end.
-            db.Entry(row).State = EntityState.Unchanged;
-        }
-        else
+        // An enrolled or waiting TPM that takes another's name is an incident, but not its end.
+        if (isNew)
         {
             row.Status = RegistrationStatus.Incident;
             row.Why = $"It proved the key of another TPM under the name {other.AgentId}, which belongs to {(other.Status == RegistrationStatus.Enrolled ? "an enrolled host" : "an agent that waits")}.";
@@ -199,7 +197,7 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
 
         await db.SaveChangesAsync(ct);
         Tell(tells);
-        return new Refusal("registration.incident", RefusalKind.Forbidden, "Another TPM has this id.", "If the TPM was exchanged, remove the old registration first.");
+        return Taken;
     }
 
     private RegisteredAttester New(AgentRegistration message, string hash, string key, ReadOnlyMemory<byte> attestationArea, string sender)
@@ -237,7 +235,7 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     }
 
     private static Refusal RefusalOf(RegisteredAttester row) => row.Status == RegistrationStatus.Incident
-        ? new("registration.incident", RefusalKind.Forbidden, "Another TPM has this id.", "If the TPM was exchanged, remove the old registration first.")
+        ? Taken
         : new("registration.refused", RefusalKind.Forbidden, "This attester was refused by an administrator.", "Ask an administrator to remove the refusal.");
 
     private void Tell(bool audited)

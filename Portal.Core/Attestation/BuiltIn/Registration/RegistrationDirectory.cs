@@ -73,10 +73,9 @@ public sealed class RegistrationDirectory(IDbContextFactory<PortalDbContext> con
     {
         var judge = await roots.JudgeAsync(ct);
         var rows = await query.AsNoTracking().ToListAsync(ct);
-        var ids = rows.Count == 1 ? rows.Select(r => r.Id).ToList() : null;
-        var accepted = await db.AttesterAcceptances.AsNoTracking().Where(a => ids == null || ids.Contains(a.RegistrationId)).OrderBy(a => a.At).ToListAsync(ct);
+        var accepted = await db.AttesterAcceptances.AsNoTracking().Where(a => query.Any(r => r.Id == a.RegistrationId)).OrderBy(a => a.At).ToListAsync(ct);
         var byRow = accepted.ToLookup(a => a.RegistrationId);
-        var hosts = await db.Hosts.AsNoTracking().Where(h => db.RegisteredAttesters.Any(r => r.HostId == h.Id)).ToDictionaryAsync(h => h.Id, h => h.Name, ct);
+        var hosts = await db.Hosts.Where(h => query.Any(r => r.HostId == h.Id)).Select(h => new { h.Id, h.Name }).ToDictionaryAsync(h => h.Id, h => h.Name, ct);
         return rows.ConvertAll(row => new Registration(
             row,
             judge(row),
