@@ -106,6 +106,23 @@ public sealed class RegistrarTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AKnownTpmUnderAnothersName_IsAnIncidentFromWhereItCameThen_AndStaysWhatItWas()
+    {
+        using var host = new RegisteringHost("3f7c");
+        using var other = new RegisteringHost("77aa") { SeenFrom = "10.0.0.8" };
+        TrustedPool.Expect(await host.RegisterAsync(Registrar));
+        TrustedPool.Expect(await other.RegisterAsync(Registrar));
+        var before = await RowsAsync();
+        (other.Id, other.SeenFrom) = ("3f7c", "10.0.0.99");
+
+        Assert.Equal("registration.incident", (await other.RegisterAsync(Registrar)).Refusal?.Code);
+
+        Assert.Equivalent(before, await RowsAsync());
+        var told = Assert.Single(await AuditAsync("attester.incident"));
+        Assert.StartsWith("From 10.0.0.99 another TPM", told.Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task AnAgentThatStartsAgain_IsTheSameRowWithItsNewPlace()
     {
         using var host = new RegisteringHost("3f7c");

@@ -115,7 +115,7 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
         var other = known.FirstOrDefault(r => r.AgentId == message.AgentId && r.EndorsementHash != hash && r.Status is RegistrationStatus.Waiting or RegistrationStatus.Enrolled);
         if (other is not null)
         {
-            return await IncidentAsync(db, row, same is null, other, ct);
+            return await IncidentAsync(db, row, same is null, other, sender, ct);
         }
 
         if (same is null)
@@ -173,7 +173,7 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
     }
 
     /// <summary>Two TPMs under one name. What was there stays as it is.</summary>
-    private async Task<Outcome<RegisteredAttester>> IncidentAsync(PortalDbContext db, RegisteredAttester row, bool isNew, RegisteredAttester other, CancellationToken ct)
+    private async Task<Outcome<RegisteredAttester>> IncidentAsync(PortalDbContext db, RegisteredAttester row, bool isNew, RegisteredAttester other, string sender, CancellationToken ct)
     {
         // An enrolled or waiting TPM that takes another's name is an incident, but not its end.
         if (isNew)
@@ -191,7 +191,7 @@ public sealed class Registrar(IDbContextFactory<PortalDbContext> contexts, Pendi
                 Person.Portal,
                 "attester.incident",
                 TargetOf(other),
-                $"From {row.SeenFrom} another TPM ({row.EndorsementHash[..16]}…) registered as {other.AgentId}, whose TPM is {other.EndorsementHash[..16]}…. It was refused and nothing was changed.",
+                $"From {sender} another TPM ({row.EndorsementHash[..16]}…) registered as {other.AgentId}, whose TPM is {other.EndorsementHash[..16]}…. It was refused and nothing was changed.",
                 AuditSeverity.Alarm);
         }
 
