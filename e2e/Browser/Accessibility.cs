@@ -51,7 +51,7 @@ internal static class Accessibility
               const bars = document.querySelector('.bottom');
               const kin = (a, b) => a.contains(b) || b.contains(a);
               const shown = (e, x, y) => {
-                for (let p = e.parentElement; p && p !== document.body; p = p.parentElement) {
+                for (let p = e; p && p !== document.body; p = p.parentElement) {
                   const r = p.getBoundingClientRect();
                   if (getComputedStyle(p).overflow !== 'visible' && (x < r.left || x > r.right || y < r.top || y > r.bottom)) return false;
                 }
