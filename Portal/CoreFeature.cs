@@ -23,7 +23,7 @@ public static class CoreFeature
         services.AddInventory();
         services.AddBaselines();
         services.AddAttestation();
-        services.AddAgentRegistration([.. profile.Registrar.Networks.Select(IPNetwork.Parse)]);
+        services.AddAgentRegistration([.. profile.Registrar.Networks.Select(IPNetwork.Parse)], profile.Registrar.Face);
         services.AddPlacement();
         services.AddSingleton<IHostFilter, TrustFilter>();
         services.AddVirtualization();

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Inventory;
 
@@ -45,8 +46,12 @@ public static class AttestationRegistration
     /// <summary>Adds what lets hosts' own agents register with the portal and be asked by it. Needs attestation, inventory and data protection.</summary>
     /// <param name="services">The services.</param>
     /// <param name="networks">Networks in which the portal may connect to agents; none allows nothing.</param>
-    public static IServiceCollection AddAgentRegistration(this IServiceCollection services, IReadOnlyList<IPNetwork> networks)
+    /// <param name="face">Where hosts find the registrar; null when they cannot.</param>
+    public static IServiceCollection AddAgentRegistration(this IServiceCollection services, IReadOnlyList<IPNetwork> networks, RegistrarFace? face = null)
     {
+        services.AddSingleton(face ?? RegistrarFace.None);
+        services.AddSingleton<HostScripts>();
+        services.AddSingleton<EnrolmentTickets>();
         services.AddSingleton(new AgentNetworks(networks));
         services.AddSingleton<AgentContacts>();
         services.AddSingleton<AgentAuthority>();

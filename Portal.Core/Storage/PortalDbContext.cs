@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
@@ -42,6 +43,12 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
 
     /// <summary>Roots of TPM vendors that people listed.</summary>
     public DbSet<VendorRoot> VendorRoots => Set<VendorRoot>();
+
+    /// <summary>Which hosts somebody expects.</summary>
+    public DbSet<EnrolmentTicket> EnrolmentTickets => Set<EnrolmentTicket>();
+
+    /// <summary>SSH host keys that people confirmed.</summary>
+    public DbSet<SshHostKey> SshHostKeys => Set<SshHostKey>();
 
     /// <summary>Our certificate authorities for talking to agents.</summary>
     public DbSet<AuthorityRecord> AgentAuthorities => Set<AuthorityRecord>();

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Inventory;
 
@@ -36,4 +37,19 @@ internal sealed class VendorRootConfiguration : IEntityTypeConfiguration<VendorR
         builder.HasIndex(r => r.Fingerprint).IsUnique();
         builder.Ignore(r => r.Counts);
     }
+}
+
+internal sealed class EnrolmentTicketConfiguration : IEntityTypeConfiguration<EnrolmentTicket>
+{
+    public void Configure(EntityTypeBuilder<EnrolmentTicket> builder)
+    {
+        builder.HasIndex(t => t.TicketHash).IsUnique();
+        builder.HasIndex(t => t.EndorsementHash);
+        builder.HasOne<Cluster>().WithMany().HasForeignKey(t => t.ClusterId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
+internal sealed class SshHostKeyConfiguration : IEntityTypeConfiguration<SshHostKey>
+{
+    public void Configure(EntityTypeBuilder<SshHostKey> builder) => builder.HasKey(k => new { k.Address, k.Port });
 }

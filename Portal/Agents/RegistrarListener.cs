@@ -3,6 +3,7 @@ using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Profiles;
 
@@ -14,11 +15,13 @@ namespace Portal.Agents;
 /// </summary>
 /// <param name="settings">Where.</param>
 /// <param name="registrar">What takes registrations.</param>
+/// <param name="tickets">Takes tickets.</param>
 /// <param name="authority">Vouches for the certificate of the TLS port.</param>
 /// <param name="log">For operators.</param>
 internal sealed partial class RegistrarListener(
     RegistrarSettings settings,
     Registrar registrar,
+    EnrolmentTickets tickets,
     AgentAuthority authority,
     ILogger<RegistrarListener> log) : BackgroundService
 {
@@ -48,6 +51,7 @@ internal sealed partial class RegistrarListener(
             try
             {
                 await registrar.ForgetAsync(stoppingToken);
+                await tickets.ForgetAsync(stoppingToken);
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
             {
@@ -63,6 +67,7 @@ internal sealed partial class RegistrarListener(
         builder.Configuration.Sources.Clear();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton(registrar);
+        builder.Services.AddSingleton(tickets);
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(Configure);
         builder.Services.AddRateLimiter(options =>
@@ -75,6 +80,7 @@ internal sealed partial class RegistrarListener(
         var app = builder.Build();
         app.UseRateLimiter();
         RegistrarApi.Map(app);
+        TicketApi.Map(app);
         return app;
     }
 
@@ -98,7 +104,7 @@ internal sealed partial class RegistrarListener(
             kestrel.Listen(address, settings.HttpsPort, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
-                listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => authority.ServerCertificateFor(address));
+                listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => authority.ServerCertificateFor(settings.Address, settings.Face.Address));
             });
         }
     }

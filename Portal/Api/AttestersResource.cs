@@ -108,7 +108,7 @@ internal sealed class AttestersResource(
             return ActionDocument.Failed(body.Wrong!);
         }
 
-        var cluster = await ClusterAsync(body, call.Ct);
+        var cluster = await ClusterAsync(clusters, body, call.Ct);
         if (cluster is not { } clusterId)
         {
             body.Refuse("attester.cluster", "cluster.id", "The action names no cluster there is.", "Give cluster.id or cluster.name.");
@@ -121,7 +121,7 @@ internal sealed class AttestersResource(
             : ActionDocument.Failed(enrolled.Refusal);
     }
 
-    private async Task<Guid?> ClusterAsync(FieldReader body, CancellationToken ct) =>
+    internal static async Task<Guid?> ClusterAsync(ClusterDirectory clusters, FieldReader body, CancellationToken ct) =>
         body.Word("cluster.id") is { Length: > 0 } given
             ? Guid.TryParse(given, out var id) && await clusters.FindAsync(id, ct) is not null ? id : null
             : body.Word("cluster.name") is { Length: > 0 } name
@@ -147,6 +147,7 @@ internal sealed class AttestersResource(
             Element.Leaf("seen_from", attester.SeenFrom),
             Element.Leaf("endorsement_hash", attester.EndorsementHash),
             Element.Of("endorsement_certificate", Element.Leaf("verdict", Word(row.Origin.Verdict)), Element.Leaf("reason", row.Origin.Sentence)),
+            Element.List("expected_as", "host", row.Expected.Select(e => Element.Of("host", Element.Leaf("name", e.HostName), Element.Link("cluster", call.Href(ClustersResource.Name, e.ClusterId), e.ClusterId.ToString())))),
             Element.List("accepted_by", "person", row.AcceptedBy.Select(name => Element.Leaf("person", name))),
             attester.HostId is { } host ? Element.Link("host", call.Href(HostsResource.Name, host), host.ToString()) : null)
             .With([KeyValuePair.Create("href", href), KeyValuePair.Create("id", attester.Id.ToString())]);

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 
 namespace Portal.Profiles;
 
@@ -101,6 +102,12 @@ public sealed class RegistrarSettings
     /// <summary>Address to listen on, and what the certificate of the TLS port names; this machine only by default.</summary>
     public string Address { get; set; } = "127.0.0.1";
 
+    /// <summary>Address or name hosts reach the registrar by; <see cref="Address"/> unless told otherwise.</summary>
+    public string PublicAddress { get; set; } = "";
+
     /// <summary>Networks in which the portal may connect to agents, for example <c>10.1.0.0/16</c>; none allows nothing.</summary>
     public IList<string> Networks { get; } = [];
+
+    /// <summary>Where hosts find the registrar.</summary>
+    public RegistrarFace Face => new(PublicAddress.Length > 0 ? PublicAddress : Address, HttpPort, HttpsPort, Enabled);
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Microsoft.Data.Sqlite;
 using Portal.Core.Access;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 
 namespace Portal.Profiles;
 
@@ -161,6 +162,11 @@ public sealed class ProfileReader(IConfiguration configuration)
         else if (kind is ProfileKind.Demo && settings.Enabled && !IPAddress.IsLoopback(address))
         {
             faults.Add($"Portal:Registrar:Address is '{settings.Address}'; Demo has known passwords and listens on this machine only.");
+        }
+
+        if (settings.PublicAddress.Length > 0 && !HostScript.IsAddress(settings.PublicAddress))
+        {
+            faults.Add($"Portal:Registrar:PublicAddress is '{settings.PublicAddress}'; it must be the IP address or name hosts reach this portal by.");
         }
 
         foreach (var network in settings.Networks.Where(n => !IPNetwork.TryParse(n, out _)))

@@ -18,7 +18,8 @@ public static class EnrolmentFeature
         .Contribute(new HostIdentityPart(100, typeof(RegisteredIdentity)))
         .Contribute(new SettingsSection("agents", "Hosts' agents", 410, typeof(AgentsSection)))
         .Contribute(new SettingsSection("tpm-makers", "TPM makers", 420, typeof(VendorRootsSection)))
-        .Contribute(new AdditionalEndpoints(AuthorityDownload.Map));
+        .Contribute(new AdditionalEndpoints(AuthorityDownload.Map))
+        .Contribute(new AdditionalEndpoints(ScriptDownload.Map));
 
     private static async Task<IReadOnlyList<AttentionLine>> AttentionAsync(IServiceProvider services, Caller caller, CancellationToken ct)
     {

@@ -45,7 +45,7 @@ public sealed class AgentAuthority(IDbContextFactory<PortalDbContext> contexts, 
 
     private readonly Lock turn = new();
     private (SslStreamCertificateContext Context, DateTimeOffset Until)? client;
-    private (IPAddress Address, X509Certificate2 Certificate, DateTimeOffset Until)? server;
+    private (string Names, X509Certificate2 Certificate, DateTimeOffset Until)? server;
 
     /// <summary>The certificate to show to agents, with its chain.</summary>
     public SslStreamCertificateContext ClientCertificate
@@ -163,13 +163,14 @@ public sealed class AgentAuthority(IDbContextFactory<PortalDbContext> contexts, 
         return record;
     }
 
-    /// <summary>A certificate for a TLS port of ours that agents reach by an address; made anew before it ends.</summary>
-    public X509Certificate2 ServerCertificateFor(IPAddress address)
+    /// <summary>A certificate for a TLS port of ours that hosts reach by addresses and names; made anew before it ends.</summary>
+    public X509Certificate2 ServerCertificateFor(params IReadOnlyList<string> addresses)
     {
+        var named = string.Join(' ', addresses);
         lock (turn)
         {
             var now = time.GetUtcNow();
-            if (server is { } known && now < known.Until && known.Address.Equals(address))
+            if (server is { } known && now < known.Until && known.Names == named)
             {
                 return known.Certificate;
             }
@@ -177,12 +178,21 @@ public sealed class AgentAuthority(IDbContextFactory<PortalDbContext> contexts, 
             var made = Make(Current(), "portal registrar", ServerAuthentication, request =>
             {
                 var names = new SubjectAlternativeNameBuilder();
-                names.AddIpAddress(address);
-                names.AddDnsName("localhost");
-                names.AddDnsName(Dns.GetHostName());
+                foreach (var address in addresses.Append("localhost").Append(Dns.GetHostName()).Distinct(StringComparer.OrdinalIgnoreCase))
+                {
+                    if (IPAddress.TryParse(address, out var ip))
+                    {
+                        names.AddIpAddress(ip);
+                    }
+                    else
+                    {
+                        names.AddDnsName(address);
+                    }
+                }
+
                 request.CertificateExtensions.Add(names.Build());
             });
-            server = (address, made, now + (Life / 2));
+            server = (named, made, now + (Life / 2));
             return made;
         }
     }

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Storage;
 using Portal.Core.Tpm;
 
@@ -14,6 +15,9 @@ public sealed record Registration(RegisteredAttester Attester, EndorsementApprai
 {
     /// <summary>How many people have to accept a TPM nobody vouches for, or a new key of an enrolled host.</summary>
     public const int People = 2;
+
+    /// <summary>What people expect a TPM with this key to be, the newest first; words of theirs, which enrol nothing.</summary>
+    public IReadOnlyList<ExpectedHost> Expected { get; init; } = [];
 
     /// <summary>Whether it needs people to accept it before it can be enrolled.</summary>
     public bool NeedsAcceptance => Attester.Replaces || Origin.Verdict is not (EndorsementVerdict.Valid or EndorsementVerdict.VirtualTpm);
@@ -75,11 +79,12 @@ public sealed class RegistrationDirectory(IDbContextFactory<PortalDbContext> con
         var rows = await query.AsNoTracking().ToListAsync(ct);
         var accepted = await db.AttesterAcceptances.AsNoTracking().Where(a => query.Any(r => r.Id == a.RegistrationId)).OrderBy(a => a.At).ToListAsync(ct);
         var byRow = accepted.ToLookup(a => a.RegistrationId);
+        var expected = await EnrolmentTickets.ExpectedAsync(db, ct);
         var hosts = await db.Hosts.Where(h => query.Any(r => r.HostId == h.Id)).Select(h => new { h.Id, h.Name }).ToDictionaryAsync(h => h.Id, h => h.Name, ct);
         return rows.ConvertAll(row => new Registration(
             row,
             judge(row),
             [.. byRow[row.Id].Where(a => a.EndorsementHash == row.EndorsementHash).Select(a => a.PersonName)],
-            row.HostId is { } host ? hosts.GetValueOrDefault(host) : null));
+            row.HostId is { } host ? hosts.GetValueOrDefault(host) : null) { Expected = [.. expected[row.EndorsementHash]] });
     }
 }

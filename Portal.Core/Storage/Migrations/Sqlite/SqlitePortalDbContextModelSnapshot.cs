@@ -152,6 +152,82 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.ToTable("AgentAuthorities");
                 });
 
+            modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Bootstrap.EnrolmentTicket", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("ClusterId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("CreatedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("CreatedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("EndorsementHash")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("ExpiresAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("HostName")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("TicketHash")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long?>("UsedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("UsedFrom")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("ClusterId");
+
+                    b.HasIndex("EndorsementHash");
+
+                    b.HasIndex("TicketHash")
+                        .IsUnique();
+
+                    b.ToTable("EnrolmentTickets");
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Bootstrap.SshHostKey", b =>
+                {
+                    b.Property<string>("Address")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Port")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ConfirmedAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("ConfirmedBy")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Fingerprint")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Address", "Port");
+
+                    b.ToTable("SshHostKeys");
+                });
+
             modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Registration.AttesterAcceptance", b =>
                 {
                     b.Property<Guid>("RegistrationId")
@@ -1151,6 +1227,15 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.HasOne("Portal.Core.Inventory.Host", null)
                         .WithOne()
                         .HasForeignKey("Portal.Core.Attestation.Attester", "HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Bootstrap.EnrolmentTicket", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Cluster", null)
+                        .WithMany()
+                        .HasForeignKey("ClusterId")
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired();
                 });
