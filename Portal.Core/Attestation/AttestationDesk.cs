@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Logging;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
 using Portal.Core.Storage;
@@ -15,13 +14,8 @@ namespace Portal.Core.Attestation;
 /// <param name="service">Who verifies.</param>
 /// <param name="policies">Policies of clusters.</param>
 /// <param name="writer">Commits results.</param>
-/// <param name="log">For operators.</param>
-public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, ReportWriter writer, ILogger<AttestationDesk> log) : IAttestNow
+public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, ReportWriter writer) : IAttestNow
 {
-    /// <summary>Hosts asked at the same time in a round.</summary>
-    public const int AtOnce = 64;
-
-    private const int PageSize = 512;
     private const int MostTries = 3;
 
     private readonly ConcurrentDictionary<Guid, Attempt> attempts = new();
@@ -40,45 +34,8 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
         return await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId, ct);
     }
 
-    /// <summary>Attests every host of a cluster once; returns how many.</summary>
-    public async Task<int> RoundAsync(Guid clusterId, CancellationToken ct)
-    {
-        if (await policies.OfAsync(clusterId, ct) is not { } policy)
-        {
-            return 0;
-        }
-
-        await using var db = await contexts.CreateDbContextAsync(ct);
-        var ids = await db.Hosts.Where(h => h.ClusterId == clusterId).OrderBy(h => h.Id).Select(h => h.Id).ToListAsync(ct);
-        foreach (var page in ids.Chunk(PageSize))
-        {
-            var subjects = await SubjectsAsync(clusterId, page, ct);
-            await Parallel.ForEachAsync(
-                subjects,
-                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
-                async (subject, token) => await AttestInRoundAsync(subject, policy, token));
-        }
-
-        return ids.Count;
-    }
-
-    /// <summary>One host's trouble is its own: the round goes on with the others.</summary>
-    private async Task AttestInRoundAsync(Subject subject, AppraisalPolicy policy, CancellationToken ct)
-    {
-        try
-        {
-            await AttestAsync(subject, policy, AttestationPurpose.Round, null, ct);
-        }
-        catch (Exception fault) when (!ct.IsCancellationRequested)
-        {
-            HostLeftOut(log, subject.Host.Id, fault);
-        }
-    }
-
-    [LoggerMessage(402, LogLevel.Error, "Host {Host} could not be attested in this round; the next one tries again")]
-    private static partial void HostLeftOut(ILogger log, Guid host, Exception fault);
-
-    private async Task AttestAsync(Subject subject, AppraisalPolicy policy, AttestationPurpose purpose, Guid? operationId, CancellationToken ct)
+    /// <summary>Attests a host once, or waits for whoever does so already.</summary>
+    internal async Task AttestAsync(Subject subject, AppraisalPolicy policy, AttestationPurpose purpose, Guid? operationId, CancellationToken ct)
     {
         while (true)
         {
@@ -86,15 +43,16 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
             var current = attempts.GetOrAdd(subject.Host.Id, mine);
             if (current == mine)
             {
-                await RunAsync(mine, subject, policy, purpose);
+                _ = RunAsync(mine, subject, policy, purpose);
                 await mine.Committed.WaitAsync(ct);
                 return;
             }
 
-            // Too late to join: its nonce is out, or it began before this key was enrolled. A round is content with that; others ask again after it.
+            // Too late to join: its nonce is out, or it began before this key was enrolled. A round is content with that, and so is the gate
+            // where the host was silent: it has others to ask. The rest ask again after it.
             var joined = current.TryJoin(subject.AttestationKey, operationId);
             await current.Committed.WaitAsync(ct);
-            if (joined || purpose == AttestationPurpose.Round)
+            if (joined || purpose == AttestationPurpose.Round || (purpose == AttestationPurpose.Gate && current.WasSilent))
             {
                 return;
             }
@@ -110,6 +68,7 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
             for (var tries = 1; ; tries++)
             {
                 var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
+                attempt.WasSilent = report.Outcome == CheckOutcome.AgentUnreachable;
                 if (await writer.CommitAsync(report) || tries == MostTries)
                 {
                     break;
@@ -137,7 +96,8 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
         }
     }
 
-    private async Task<List<Subject>> SubjectsAsync(Guid? clusterId, IReadOnlyList<Guid> ids, CancellationToken ct)
+    /// <summary>Hosts as they are asked; of one cluster, if given.</summary>
+    internal async Task<List<Subject>> SubjectsAsync(Guid? clusterId, IReadOnlyList<Guid> ids, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var rows =
@@ -155,7 +115,7 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
         return await rows.ToListAsync(ct);
     }
 
-    private sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous, int? Bank);
+    internal sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous, int? Bank);
 
     /// <summary>One attempt and who waits for it.</summary>
     private sealed class Attempt
@@ -174,6 +134,9 @@ public sealed partial class AttestationDesk(IDbContextFactory<PortalDbContext> c
         }
 
         public Task Committed => committed.Task;
+
+        /// <summary>Whether no answer came; known when it is committed.</summary>
+        public bool WasSilent { get; set; }
 
         public bool TryJoin(byte[]? askedOf, Guid? operationId)
         {

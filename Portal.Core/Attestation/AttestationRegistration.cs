@@ -22,6 +22,8 @@ public static class AttestationRegistration
         services.AddHostedService(provider => provider.GetRequiredService<ReportWriter>());
         services.AddSingleton<AttestationDesk>();
         services.AddSingleton<IAttestNow>(provider => provider.GetRequiredService<AttestationDesk>());
+        services.AddSingleton<AskingSlots>();
+        services.AddSingleton<AttestationRounds>();
         services.AddSingleton<Reappraisal>();
         services.AddSingleton<IReappraisal>(provider => provider.GetRequiredService<Reappraisal>());
         services.AddSingleton<StalenessWatch>();

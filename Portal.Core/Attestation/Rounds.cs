@@ -9,13 +9,13 @@ using Quartz;
 
 namespace Portal.Core.Attestation;
 
-/// <summary>One attestation round of one cluster; never two of a cluster at once.</summary>
-/// <param name="desk">Attests.</param>
+/// <summary>Looks which hosts of a cluster have their turn and begins to ask them; never twice of a cluster at once. Holds no thread while they answer.</summary>
+/// <param name="rounds">Asks.</param>
 /// <param name="reappraisal">Heals what a crash left behind.</param>
 /// <param name="staleness">Tells of verdicts that ran out.</param>
 /// <param name="log">For operators.</param>
 [DisallowConcurrentExecution]
-internal sealed partial class AttestationRoundJob(AttestationDesk desk, Reappraisal reappraisal, StalenessWatch staleness, ILogger<AttestationRoundJob> log) : IJob
+internal sealed partial class AttestationRoundJob(AttestationRounds rounds, Reappraisal reappraisal, StalenessWatch staleness, ILogger<AttestationRoundJob> log) : IJob
 {
     public const string ClusterKey = "cluster";
 
@@ -24,7 +24,7 @@ internal sealed partial class AttestationRoundJob(AttestationDesk desk, Reapprai
         var cluster = Guid.Parse(context.MergedJobDataMap.GetString(ClusterKey)!);
         try
         {
-            await desk.RoundAsync(cluster, cancellationToken);
+            await rounds.TurnAsync(cluster, cancellationToken);
             await reappraisal.HealAsync(cluster, cancellationToken);
             await staleness.TellAsync(cluster, cancellationToken);
         }
@@ -34,7 +34,7 @@ internal sealed partial class AttestationRoundJob(AttestationDesk desk, Reapprai
         }
     }
 
-    [LoggerMessage(411, LogLevel.Error, "The attestation round of cluster {Cluster} failed; the next one tries again")]
+    [LoggerMessage(411, LogLevel.Error, "Looking whose turn it is in cluster {Cluster} failed; the next look tries again")]
     private static partial void RoundFailed(ILogger log, Guid cluster, Exception fault);
 }
 
@@ -84,7 +84,7 @@ internal sealed class StalenessWatch(IDbContextFactory<PortalDbContext> contexts
     }
 }
 
-/// <summary>Keeps one round job per cluster on the scheduler, at the cluster's interval.</summary>
+/// <summary>Keeps one round job per cluster on the scheduler, as often as its interval asks for.</summary>
 /// <param name="schedulers">Quartz.</param>
 /// <param name="contexts">The database.</param>
 /// <param name="facts">Loaded before the first round.</param>
@@ -148,7 +148,7 @@ internal sealed partial class RoundScheduler(ISchedulerFactory schedulers, IDbCo
         var trigger = TriggerBuilder.Create()
             .WithIdentity(cluster.ToString("N"), "rounds")
             .StartNow()
-            .WithSimpleSchedule(s => s.WithInterval(TimeSpan.FromSeconds(Math.Max(1, seconds))).RepeatForever())
+            .WithSimpleSchedule(s => s.WithInterval(Cadence.SliceOf(TimeSpan.FromSeconds(Math.Max(1, seconds)))).RepeatForever())
             .Build();
         await scheduler.DeleteJob(job.Key, ct);
         await scheduler.ScheduleJob(job, trigger, cancellationToken: ct);

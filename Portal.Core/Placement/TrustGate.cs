@@ -37,6 +37,9 @@ public sealed class TrustGate(
     /// <summary>How many hosts that only lack fresh evidence are asked again when nobody else will do.</summary>
     public const int SecondChances = 8;
 
+    /// <summary>How long the gate waits for one host before it tries the others; only when none of them will do it waits to the end.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     /// <summary>How long after its admission a VM may start on the evidence it was admitted with, where the cluster allows none older than zero.</summary>
     public static readonly TimeSpan AdmissionToStart = TimeSpan.FromSeconds(30);
 
@@ -50,19 +53,19 @@ public sealed class TrustGate(
     {
         var entry = new GateEntry(request, vmName, operationId, person, time.GetUtcNow());
         var decision = await placer.DecideAsync(request, ct);
-        var late = new List<RefusedHost>();
-        foreach (var host in decision.Eligible)
+        var (late, awaited) = (new List<RefusedHost>(), new List<EligibleHost>());
+        var secondChances = decision.Refused.Where(OnlyLacksEvidence).Take(SecondChances).Select(h => new EligibleHost(h.HostId, h.HostName, 0));
+        foreach (var host in (await AnsweringFirstAsync(request, decision.Eligible, ct)).Concat(secondChances))
         {
-            if (await TryAsync(entry, decision, host, late, ct) is { } pass)
+            if (await TryAsync(entry, decision, host, late, awaited, ct) is { } pass)
             {
                 return pass;
             }
         }
 
-        foreach (var stale in decision.Refused.Where(OnlyLacksEvidence).Take(SecondChances))
+        foreach (var host in awaited)
         {
-            var host = new EligibleHost(stale.HostId, stale.HostName, 0);
-            if (await TryAsync(entry, decision, host, late, ct) is { } pass)
+            if (await TryAsync(entry, decision, host, late, null, ct) is { } pass)
             {
                 return pass;
             }
@@ -101,14 +104,44 @@ public sealed class TrustGate(
 
     private static bool OnlyLacksEvidence(RefusedHost host) => host.Reasons.All(r => TrustFilter.IsCurable(r.Code));
 
-    private async Task<GatePass?> TryAsync(GateEntry entry, PlacementDecision decision, EligibleHost host, List<RefusedHost> late, CancellationToken ct)
+    /// <summary>Those that did not answer when they were asked last come last: trusted still, but likely to keep a start waiting.</summary>
+    private async Task<IReadOnlyList<EligibleHost>> AnsweringFirstAsync(PlacementRequest request, IReadOnlyList<EligibleHost> hosts, CancellationToken ct)
+    {
+        if (request.TrustLevel == TrustLevel.Any || hosts.Count < 2)
+        {
+            return hosts;
+        }
+
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var silent = await db.Attestations
+            .Where(a => a.Outcome == CheckOutcome.AgentUnreachable && db.Hosts.Any(h => h.Id == a.HostId && h.ClusterId == request.ClusterId))
+            .Select(a => a.HostId)
+            .ToHashSetAsync(ct);
+        return silent.Count == 0 ? hosts : [.. hosts.OrderBy(h => silent.Contains(h.HostId))];
+    }
+
+    /// <summary>Tries one host. With a list of awaited ones, a host that takes too long goes there instead.</summary>
+    private async Task<GatePass?> TryAsync(GateEntry entry, PlacementDecision decision, EligibleHost host, List<RefusedHost> late, List<EligibleHost>? awaited, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == entry.Request.ClusterId, ct);
-        if (entry.Request.TrustLevel == TrustLevel.Trusted && await FreshenAsync(db, cluster, host.HostId, entry.OperationId, () => Oldest(cluster, entry), ct) is { } why)
+        if (entry.Request.TrustLevel == TrustLevel.Trusted)
         {
-            late.Add(new RefusedHost(host.HostId, host.HostName, [why]));
-            return null;
+            using var patience = new CancellationTokenSource(awaited is null ? Timeout.InfiniteTimeSpan : Patience, time);
+            using var waiting = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
+            try
+            {
+                if (await FreshenAsync(db, cluster, host.HostId, entry.OperationId, () => Oldest(cluster, entry), waiting.Token) is { } why)
+                {
+                    late.Add(new RefusedHost(host.HostId, host.HostName, [why]));
+                    return null;
+                }
+            }
+            catch (OperationCanceledException) when (awaited is not null && patience.IsCancellationRequested && !ct.IsCancellationRequested)
+            {
+                awaited.Add(host);
+                return null;
+            }
         }
 
         if (await ClaimAsync(db, cluster, entry, decision, host, late, ct) is { } pass)

@@ -17,7 +17,7 @@ public sealed class AttestationDeskTests
             more: services => services.AddSingleton<IAttestationService>(provider => held.Before(ActivatorUtilities.CreateInstance<Core.Attestation.BuiltIn.BuiltInVerifier>(provider))));
         var host = await pool.HostAsync("kvm-a01");
 
-        var round = pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        var round = pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         await held.Asked.WaitAsync(pool.Ct);
         var enrolling = pool.Get<EnrolAttester>().ExecuteAsync(TrustedPool.Administrator, host.Id, pool.Ct);
         await using (var db = pool.Database())

@@ -63,9 +63,9 @@ public sealed class PolicyRaceTests
         var gate = new TaskCompletionSource();
         meddler.OnceAnswered = () => gate.Task;
 
-        var round = pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        var round = pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         await meddler.WaitUntilAskedAsync(before + 1);
-        var second = pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        var second = pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         gate.SetResult();
         await Task.WhenAll(round, second);
 

@@ -43,7 +43,7 @@ public sealed class RaceTests
         }
 
         pool.Time.Advance(TimeSpan.FromMinutes(1));
-        await pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
 
         var now = pool.Time.GetUtcNow();
         await using var look = pool.Database();

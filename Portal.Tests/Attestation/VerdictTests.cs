@@ -256,7 +256,7 @@ public sealed class VerdictTests
         for (var i = 0; i < 5; i++)
         {
             pool.Time.Advance(TimeSpan.FromMinutes(1));
-            await pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+            await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         }
 
         var id = (await pool.HostAsync(Host)).Id;

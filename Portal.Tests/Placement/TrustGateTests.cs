@@ -34,7 +34,7 @@ public sealed class TrustGateTests
     public async Task Create_EvidenceOlderThanAllowedAtStart_IsAskedAgainWithOperationInNonce()
     {
         await using var pool = await TrustedPool.StartAsync();
-        await pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         pool.Time.Advance(DemoSeed.Policy.MaxAgeAtStart + TimeSpan.FromSeconds(1));
 
         var operation = await pool.CreateAsync("web-1");
@@ -60,7 +60,7 @@ public sealed class TrustGateTests
 
         await pool.Get<ChangeHostState>().ToMaintenanceAsync(TrustedPool.Administrator, (await pool.HostAsync("kvm-a04")).Id, pool.Ct);
         pool.Time.Advance(TimeSpan.FromSeconds(1));
-        await pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
 
         var operation = await pool.CreateAsync("web-1");
 
@@ -77,7 +77,7 @@ public sealed class TrustGateTests
     public async Task Create_HostLostTrustSinceItsLastRound_GoesToTheNext()
     {
         await using var pool = await TrustedPool.StartAsync(hosts: 2);
-        await pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         var best = (await pool.Get<Placer>().DecideAsync(Preview(pool), pool.Ct)).Eligible[0];
         TrustedPool.Expect(await pool.Get<SimulatedHostActions>().UpdateBootLoaderAsync(TrustedPool.Administrator, best.HostId, reboot: true, pool.Ct));
         pool.Time.Advance(DemoSeed.Policy.MaxAgeAtStart + TimeSpan.FromSeconds(1));
@@ -94,7 +94,7 @@ public sealed class TrustGateTests
     public async Task Create_OnlyStaleHosts_AreAskedAgainBeforeGivingUp()
     {
         await using var pool = await TrustedPool.StartAsync(hosts: 2);
-        await pool.Get<AttestationDesk>().RoundAsync(pool.Cluster, pool.Ct);
+        await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
         pool.Time.Advance(DemoSeed.Policy.Lifetime + TimeSpan.FromSeconds(1));
         Assert.Equal(0, (await pool.Get<Placer>().DecideAsync(Preview(pool), pool.Ct)).EligibleCount);
 

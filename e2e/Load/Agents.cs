@@ -43,7 +43,7 @@ internal static class Agents
         var before = Machine.HeapMiB();
         using var agents = await AgentProcess.StartAsync(Number, services.GetRequiredService<AgentAuthority>().Published(), ct);
         var cluster = await EnrolAsync(services, agents.Served, ct);
-        var desk = services.GetRequiredService<AttestationDesk>();
+        var desk = services.GetRequiredService<AttestationRounds>();
         var rounds = new List<(TimeSpan Wall, TimeSpan Cpu)>();
         for (var i = 0; i <= Steady; i++)
         {

@@ -97,7 +97,7 @@ internal sealed class Fleet : IAsyncDisposable
         {
             if (await db.Hosts.AnyAsync(h => h.ClusterId == cluster && !db.Attestations.Any(a => a.HostId == h.Id), ct))
             {
-                await Get<AttestationDesk>().RoundAsync(cluster, ct);
+                await Get<AttestationRounds>().RoundAsync(cluster, ct);
             }
         }
 

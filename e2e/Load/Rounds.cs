@@ -15,7 +15,7 @@ internal static class Rounds
     public static async Task<IReadOnlyList<Figure>> MeasureAsync(CancellationToken ct)
     {
         var fleet = await Fleet.SharedAsync(ct);
-        var desk = fleet.Get<AttestationDesk>();
+        var desk = fleet.Get<AttestationRounds>();
         var (cluster, hosts) = (fleet.Clusters[0], Fleet.Sizes[0]);
         var first = await RoundAsync(desk, cluster, ct);
         var rounds = new List<Round>(Steady);
@@ -41,7 +41,7 @@ internal static class Rounds
 
     private static string Joined(IEnumerable<Round> rounds, Func<Round, double> value) => string.Join(", ", rounds.Select(r => Figure.Text($"{value(r):0}")));
 
-    private static async Task<Round> RoundAsync(AttestationDesk desk, Guid cluster, CancellationToken ct)
+    private static async Task<Round> RoundAsync(AttestationRounds desk, Guid cluster, CancellationToken ct)
     {
         var (clock, cpu) = (Stopwatch.StartNew(), Machine.Cpu);
         await desk.RoundAsync(cluster, ct);
@@ -58,7 +58,7 @@ internal static class Rounds
         var from = Machine.Cpu;
         await Parallel.ForEachAsync(
             fleet.Hosts.Take(Fleet.Sizes[0]),
-            new ParallelOptions { MaxDegreeOfParallelism = AttestationDesk.AtOnce, CancellationToken = ct },
+            new ParallelOptions { MaxDegreeOfParallelism = AskingSlots.Prompt, CancellationToken = ct },
             async (host, token) => await channel.QuoteAsync(host, request, token));
         return Machine.Cpu - from;
     }

@@ -69,10 +69,10 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
             : report with { Appraisal = Appraiser.Appraise(valid, policy.Set), Checked = valid };
     }
 
-    private static async ValueTask<ChannelAnswer> AskAsync(IAttesterChannel channel, AttestationSubject subject, QuoteRequest request, CancellationToken ct)
+    private async ValueTask<ChannelAnswer> AskAsync(IAttesterChannel channel, AttestationSubject subject, QuoteRequest request, CancellationToken ct)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        deadline.CancelAfter(AnswerWithin);
+        using var late = new CancellationTokenSource(AnswerWithin, time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(late.Token, ct);
         try
         {
             return await channel.QuoteAsync(subject.Host, request, deadline.Token);
