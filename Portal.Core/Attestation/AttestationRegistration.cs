@@ -1,10 +1,14 @@
 using System.Net;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Access;
 using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Inventory;
+using Portal.Core.Operations;
+using Portal.Core.Storage;
 
 namespace Portal.Core.Attestation;
 
@@ -28,6 +32,13 @@ public static class AttestationRegistration
         services.AddSingleton<IReappraisal>(provider => provider.GetRequiredService<Reappraisal>());
         services.AddSingleton<StalenessWatch>();
         services.AddSingleton<AttestHost>();
+        services.AddSingleton<AttestFleet>();
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<FleetScope>(
+            AttestFleet.Kind,
+            new AskHostsStep(provider.GetRequiredService<IDbContextFactory<PortalDbContext>>(), provider.GetRequiredService<AttestationRounds>(), provider.GetRequiredService<TimeProvider>()))
+        {
+            CancelTakes = Permission.ManageHosts,
+        });
         services.AddSingleton<PolicyDesk>();
         services.AddSingleton<ChangeTrustPolicy>();
         services.AddSingleton<ConfirmTrustPolicy>();

@@ -39,6 +39,9 @@ public enum StepState
 
     /// <summary>Undone.</summary>
     Undone,
+
+    /// <summary>Ended before it was done, because somebody asked to cancel; what it did stays.</summary>
+    Stopped,
 }
 
 /// <summary>A step as pages and clients see it.</summary>

@@ -12,6 +12,9 @@ namespace Portal.Core.Operations;
 /// <param name="Steps">Its steps.</param>
 public sealed record OperationView(Operation Operation, IReadOnlyList<StepRecord> Steps)
 {
+    /// <summary>What it takes to cancel it.</summary>
+    public Permission CancelTakes { get; init; } = Permission.OperateVirtualMachines;
+
     /// <summary>Why it failed, if it did.</summary>
     public Refusal? Refusal => Operation.Refusal is { } json ? JsonSerializer.Deserialize<Refusal>(json) : null;
 }
@@ -46,6 +49,14 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
         return [.. rows.Select(View)];
     }
 
+    /// <summary>Operations of a kind that have not ended, oldest first.</summary>
+    public async Task<IReadOnlyList<OperationView>> OpenAsync(string kind, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var rows = await db.Operations.AsNoTracking().Where(o => o.Kind == kind && o.EndedAt == null).OrderBy(o => o.CreatedAt).ToListAsync(ct);
+        return [.. rows.Select(View)];
+    }
+
     /// <summary>One operation, or null.</summary>
     public async Task<OperationView?> FindAsync(Guid id, CancellationToken ct)
     {
@@ -54,7 +65,7 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
     }
 
     /// <summary>
-    /// Asks an operation to stop before its next step and undo what it did. One that passes a point of no return meanwhile goes on to its end.
+    /// Asks an operation to stop, before its next step or in the middle of one that can, and undo what it did. One that passes a point of no return meanwhile goes on to its end.
     /// Refusals: <c>operation.not_found</c>, <c>operation.ended</c>, <c>operation.no_return</c>.
     /// </summary>
     public async Task<Outcome<Done>> CancelAsync(Caller caller, Guid id, CancellationToken ct)
@@ -64,7 +75,7 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
         var target = operation is null
             ? new AuditTarget("operation", id, id.ToString())
             : new AuditTarget(operation.TargetKind, operation.TargetId, operation.TargetName);
-        if (await access.DemandAsync(caller, Permission.OperateVirtualMachines, target, ct) is { } denied)
+        if (await access.DemandAsync(caller, runner.CancelTakes(operation?.Kind), target, ct) is { } denied)
         {
             return denied;
         }
@@ -101,5 +112,5 @@ public sealed class OperationDirectory(IDbContextFactory<PortalDbContext> contex
         return null;
     }
 
-    private static OperationView View(Operation operation) => new(operation, OperationRunner.Read(operation));
+    private OperationView View(Operation operation) => new(operation, OperationRunner.Read(operation)) { CancelTakes = runner.CancelTakes(operation.Kind) };
 }

@@ -34,6 +34,9 @@ public sealed partial class OperationRunner(
     public string InitialSteps(string kind) =>
         Write([.. kinds[kind].Steps.Select(s => new StepRecord(s.Name, s.Title, StepState.Waiting, ""))]);
 
+    /// <summary>What it takes to cancel an operation of a kind.</summary>
+    public Permission CancelTakes(string? kind) => kind is not null && kinds.TryGetValue(kind, out var known) ? known.CancelTakes : Permission.OperateVirtualMachines;
+
     /// <summary>Runs an operation to its end. A second call for the same one joins the first.</summary>
     public async Task RunAsync(Guid id, CancellationToken ct)
     {
@@ -140,6 +143,15 @@ public sealed partial class OperationRunner(
 
                 if (await StepAsync(i, ct) is { } refusal)
                 {
+                    if (!pastReturn && refusal.Code == OperationStop.Code)
+                    {
+                        records[i] = records[i] with { State = StepState.Stopped, Sentence = refusal.Sentence };
+                        operation.Failure = refusal.Sentence;
+                        operation.State = OperationState.Undoing;
+                        await SaveAsync(ct);
+                        return;
+                    }
+
                     if (pastReturn)
                     {
                         records[i] = records[i] with { State = StepState.Running, Sentence = refusal.Sentence };
@@ -177,7 +189,7 @@ public sealed partial class OperationRunner(
             await SaveAsync(ct);
             try
             {
-                var outcome = await step.DoAsync(ct);
+                var outcome = await step.DoAsync((percent, sentence, token) => TellAsync(i, percent, sentence, token), ct);
                 if (!outcome.Succeeded)
                 {
                     return outcome.Refusal;
@@ -203,6 +215,14 @@ public sealed partial class OperationRunner(
             }
         }
 
+        private async Task<bool> TellAsync(int i, int percent, string sentence, CancellationToken ct)
+        {
+            records[i] = records[i] with { Sentence = sentence };
+            operation.Progress = ((i * 100) + Math.Clamp(percent, 0, 100)) / steps.Count;
+            await SaveAsync(ct);
+            return !await CancelWantedAsync(ct);
+        }
+
         private async Task DoneAsync(int i, string sentence, CancellationToken ct)
         {
             records[i] = records[i] with { State = StepState.Done, Sentence = sentence };
@@ -224,7 +244,7 @@ public sealed partial class OperationRunner(
                 }
 
                 await steps[i].UndoAsync(ct);
-                records[i] = records[i] with { State = records[i].State == StepState.Failed ? StepState.Failed : StepState.Undone };
+                records[i] = records[i] with { State = records[i].State is StepState.Failed or StepState.Stopped ? records[i].State : StepState.Undone };
                 await SaveAsync(ct);
             }
 

@@ -16,6 +16,35 @@ public sealed class OperationContext<TData>(Operation operation, TData data)
 
     /// <summary>The person who asked.</summary>
     public Access.Person Person => new(Operation.Issuer, Operation.Subject, Operation.PersonName);
+
+    /// <summary>Set by the runner while a step runs.</summary>
+    internal ProgressReport? Report { get; set; }
+
+    /// <summary>
+    /// Tells how far the running step is. False once somebody asked to cancel: a step that can stop in the middle then returns
+    /// <see cref="OperationStop.Refusal"/>, one that cannot goes on.
+    /// </summary>
+    /// <param name="percent">0 to 100, of this step.</param>
+    /// <param name="sentence">How far, for a person.</param>
+    /// <param name="ct">Cancels the telling.</param>
+    public Task<bool> TellAsync(int percent, string sentence, CancellationToken ct) => Report is { } report ? report(percent, sentence, ct) : Task.FromResult(true);
+}
+
+/// <summary>Takes what a step tells of its progress; false when it is asked to stop.</summary>
+/// <param name="percent">0 to 100, of the step.</param>
+/// <param name="sentence">How far, for a person.</param>
+/// <param name="ct">Cancels the telling.</param>
+public delegate Task<bool> ProgressReport(int percent, string sentence, CancellationToken ct);
+
+/// <summary>How a step says that it stopped in the middle because somebody asked to cancel.</summary>
+public static class OperationStop
+{
+    /// <summary>The code.</summary>
+    public const string Code = "operation.cancelled";
+
+    /// <summary>The step's outcome.</summary>
+    /// <param name="sentence">What was done until then and stays.</param>
+    public static Refusal Refusal(string sentence) => Core.Refusal.Conflict(Code, sentence, "Ask again if it is still wanted.");
 }
 
 /// <summary>One small step that touches the world once.</summary>
@@ -47,6 +76,9 @@ public interface IOperationKind
     /// <summary>For example <c>vm.create</c>.</summary>
     string Kind { get; }
 
+    /// <summary>What it takes to cancel one.</summary>
+    Access.Permission CancelTakes => Access.Permission.OperateVirtualMachines;
+
     /// <summary>Titles of the steps in order, with the stable names of their classes.</summary>
     IReadOnlyList<(string Name, string Title)> Steps { get; }
 
@@ -67,7 +99,9 @@ public interface IBoundStep
     Task<string?> CheckAsync(CancellationToken ct);
 
     /// <summary>See <see cref="OperationStep{TData}.DoAsync"/>.</summary>
-    Task<Outcome<string>> DoAsync(CancellationToken ct);
+    /// <param name="report">Takes what the step tells of its progress.</param>
+    /// <param name="ct">Cancels.</param>
+    Task<Outcome<string>> DoAsync(ProgressReport report, CancellationToken ct);
 
     /// <summary>See <see cref="OperationStep{TData}.UndoAsync"/>.</summary>
     Task UndoAsync(CancellationToken ct);
@@ -81,6 +115,9 @@ public sealed class OperationKind<TData>(string kind, params IReadOnlyList<Opera
 {
     /// <inheritdoc/>
     public string Kind => kind;
+
+    /// <inheritdoc/>
+    public Access.Permission CancelTakes { get; init; } = Access.Permission.OperateVirtualMachines;
 
     /// <inheritdoc/>
     public IReadOnlyList<(string Name, string Title)> Steps { get; } = [.. steps.Select(s => (s.GetType().Name, s.Title))];
@@ -102,7 +139,11 @@ public sealed class OperationKind<TData>(string kind, params IReadOnlyList<Opera
 
         public Task<string?> CheckAsync(CancellationToken ct) => Keep(step.CheckAsync(context, ct));
 
-        public Task<Outcome<string>> DoAsync(CancellationToken ct) => Keep(step.DoAsync(context, ct));
+        public Task<Outcome<string>> DoAsync(ProgressReport report, CancellationToken ct)
+        {
+            context.Report = report;
+            return Keep(step.DoAsync(context, ct));
+        }
 
         public Task UndoAsync(CancellationToken ct) => step.UndoAsync(context, ct);
 

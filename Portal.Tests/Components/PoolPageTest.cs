@@ -63,6 +63,7 @@ public abstract class PoolPageTest : PageTest
         Share<HostExplanations>();
         Share<TrustOverview>();
         Share<AttestHost>();
+        Share<AttestFleet>();
         Share<EnrolAttester>();
         Share<SimulatedHostActions>();
         Share<SimulatedFleet>();

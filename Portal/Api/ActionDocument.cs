@@ -10,7 +10,7 @@ internal static class ActionDocument
 
     public static ApiAnswer Complete(params IEnumerable<Element?> more) => ApiAnswer.Ok(Element.Of(Root, [Element.Leaf("status", "complete"), .. more]));
 
-    public static ApiAnswer Pending() => new(StatusCodes.Status202Accepted, Element.Of(Root, Element.Leaf("status", "pending")));
+    public static ApiAnswer Pending(params IEnumerable<Element?> more) => new(StatusCodes.Status202Accepted, Element.Of(Root, [Element.Leaf("status", "pending"), .. more]));
 
     public static ApiAnswer Failed(Refusal refusal, PlacementDecision? decision = null) => Failed(Faults.StatusOf(refusal), Faults.Of(refusal, decision));
 

@@ -24,6 +24,8 @@ public static class AttestationFeature
         });
         services.Contribute(new HostFacetLook(SilenceFacet.FacetName, static _ => Tone.Old) { Topics = [ChangeTopic.Attestation] });
         services.Contribute(new HostsSubPart(100, typeof(LastEvidence)));
+        services.Contribute(new HostsHeadPart(100, typeof(AttestAll)));
+        services.Contribute(new HostsHeadPart(100, typeof(FleetProgress)) { IsBelow = true });
         services.Contribute(new HostHeaderPart(100, typeof(TrustTag)));
         services.Contribute(new HostHeaderPart(200, typeof(TrustSub)) { IsSub = true });
         services.Contribute(new HostTab("attestation", "Attestation", 400, typeof(AttestationTab)));

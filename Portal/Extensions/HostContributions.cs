@@ -66,6 +66,15 @@ public sealed record HostFacetLook(string Facet, Func<string, Tone> Tone)
 /// <param name="Component">A component without required parameters; it keeps itself current.</param>
 public sealed record HostsSubPart(int Order, Type Component);
 
+/// <summary>Something to do with many hosts, at the right of the heading Hosts, or what is going on with them, below it.</summary>
+/// <param name="Order">Where it stands.</param>
+/// <param name="Component">A component without required parameters; it keeps itself current.</param>
+public sealed record HostsHeadPart(int Order, Type Component)
+{
+    /// <summary>Whether it stands below the heading.</summary>
+    public bool IsBelow { get; init; }
+}
+
 /// <summary>A tab of a host's page.</summary>
 /// <param name="Id">Stable name in the URL.</param>
 /// <param name="Title">What the tab says.</param>

@@ -3,6 +3,7 @@ using MudBlazor;
 using Portal.Components.Shared;
 using Portal.Core;
 using Portal.Core.Access;
+using Portal.Core.Attestation;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Extensions;
@@ -14,8 +15,10 @@ public sealed partial class ClusterPage(
     ClusterDirectory directory,
     HostDirectory hosts,
     DeleteCluster delete,
+    AttestFleet fleet,
     IEnumerable<ClusterSection> sections,
     IDialogService dialogs,
+    ISnackbar snackbar,
     NavigationManager navigation,
     Announcer announcer)
 {
@@ -38,6 +41,7 @@ public sealed partial class ClusterPage(
 
     private IReadOnlyList<ActionItem> Items =>
     [
+        new("Attest its hosts now", AttestAsync) { WhyNot = Denied(Permission.ManageHosts) ?? (row!.Hosts == 0 ? "It has no host." : null) },
         new("Edit…", EditAsync) { WhyNot = Denied(Permission.ManageClusters) },
         new("Move a host here…", MoveAsync) { WhyNot = Denied(Permission.ManageHosts) },
         new("Delete…", DeleteAsync) { WhyNot = Denied(Permission.ManageClusters) ?? WhyNotDelete, Destructive = true },
@@ -60,6 +64,16 @@ public sealed partial class ClusterPage(
     }
 
     private string? Denied(Permission permission) => Caller.May(permission) ? null : AccessControl.Denied(Caller, permission).ToString();
+
+    private async Task AttestAsync()
+    {
+        var begun = await fleet.ExecuteAsync(Caller, row!.Cluster.Id, CancellationToken.None);
+        refusal = begun.Refusal;
+        if (begun.Succeeded)
+        {
+            snackbar.Add(begun.Value.Joined ? "Its hosts are being attested already; progress is shown under Tasks." : "Its hosts are being attested; progress is shown under Tasks.", Severity.Normal);
+        }
+    }
 
     private async Task EditAsync()
     {

@@ -16,6 +16,7 @@ public sealed partial class HostList(
     IEnumerable<HostColumn> contributed,
     IEnumerable<HostFacetLook> looks,
     IEnumerable<HostsSubPart> subParts,
+    IEnumerable<HostsHeadPart> headParts,
     NavigationManager navigation,
     Announcer announcer,
     IJSRuntime js)
@@ -63,6 +64,8 @@ public sealed partial class HostList(
     private IReadOnlyList<HostColumn> AllColumns => allColumns;
 
     private IEnumerable<HostsSubPart> SubParts => subParts.OrderBy(p => p.Order);
+
+    private IEnumerable<HostsHeadPart> HeadParts(bool isBelow) => headParts.Where(p => p.IsBelow == isBelow).OrderBy(p => p.Order);
 
     protected override async Task OnParametersSetAsync()
     {

@@ -31,6 +31,7 @@ internal static class TaskLook
         StepState.Done => "done",
         StepState.Failed => "failed",
         StepState.Undone => "undone",
+        StepState.Stopped => "stopped",
     };
 
     public static Tone Tone(this StepState state) => state switch
@@ -39,7 +40,7 @@ internal static class TaskLook
         StepState.Running => Shared.Tone.Info,
         StepState.Done => Shared.Tone.Ok,
         StepState.Failed => Shared.Tone.Bad,
-        StepState.Undone => Shared.Tone.Old,
+        StepState.Undone or StepState.Stopped => Shared.Tone.Old,
     };
 
     /// <summary>Where the target is shown; null when it has no page, or is gone with the operation.</summary>
@@ -48,11 +49,15 @@ internal static class TaskLook
         { Kind: "vm.delete", State: OperationState.Succeeded } => null,
         { Kind: "vm.create" or "vm.create_start", State: OperationState.Failed or OperationState.Cancelled } => null,
         { TargetKind: "vm" } => $"/vms/{operation.TargetId}",
+        { TargetKind: "hosts" } => "/hosts",
         { TargetKind: "host" } => $"/hosts/{operation.TargetId}",
         { TargetKind: "cluster" } => $"/clusters/{operation.TargetId}",
         { TargetKind: "baseline" } => $"/baselines/{operation.TargetId}",
         _ => null,
     };
+
+    /// <summary>What the step it is at says of itself; empty when it says nothing.</summary>
+    public static string SaysNow(this OperationView view) => view.Steps.FirstOrDefault(s => s.State is StepState.Running or StepState.Stopped)?.Sentence ?? "";
 
     /// <summary>Whether it can still be cancelled.</summary>
     public static bool IsCancellable(this Operation operation) => operation.State is OperationState.Queued or OperationState.Running && !operation.CancelRequested;
