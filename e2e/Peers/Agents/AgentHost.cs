@@ -37,6 +37,15 @@ internal sealed class AgentHost : IAsyncDisposable
 
     public SoftwareTpm Tpm { get; }
 
+    /// <summary>Public area of the attestation key, TPMT_PUBLIC: the file has its length before it.</summary>
+    public byte[] AttestationKey => Tpm.Read("ak.pub")[2..];
+
+    /// <summary>The agent's server certificate, DER.</summary>
+    public byte[] Certificate => certificate.RawData;
+
+    /// <summary>Where it listens.</summary>
+    public int Port => port;
+
     /// <summary>The TPM that answers; another host's when its state was carried here.</summary>
     public SoftwareTpm Answering { get; set; }
 

@@ -8,10 +8,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
+using Portal.Core.Placement;
 using Portal.Core.Storage;
 using Portal.Core.Tpm;
 using Quartz;
@@ -31,7 +33,7 @@ internal sealed class AgentPool : IAsyncDisposable
     private AgentPool(IReadOnlyList<IPNetwork> networks)
     {
         var collection = new ServiceCollection();
-        collection.AddSingleton(TimeProvider.System);
+        collection.AddSingleton<TimeProvider>(Clock);
         collection.AddSingleton<IChangeFeed, InProcessChangeFeed>();
         collection.TryAdd(ServiceDescriptor.Singleton(typeof(ILogger<>), typeof(NullLogger<>)));
         collection.AddDataProtection();
@@ -41,6 +43,8 @@ internal sealed class AgentPool : IAsyncDisposable
         collection.AddBaselines();
         collection.AddAttestation();
         collection.AddAgentRegistration(networks);
+        collection.AddPlacement();
+        collection.AddSingleton<IHostFilter, TrustFilter>();
         collection.AddQuartz();
         services = collection.BuildServiceProvider();
     }
@@ -48,6 +52,9 @@ internal sealed class AgentPool : IAsyncDisposable
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     public Guid Cluster { get; private set; }
+
+    /// <summary>The machine's clock, which a test may set forward.</summary>
+    public ForwardClock Clock { get; } = new();
 
     public static async Task<AgentPool> StartAsync(params string[] networks)
     {
@@ -83,7 +90,37 @@ internal sealed class AgentPool : IAsyncDisposable
         Expect(await Get<ApproveRevision>().ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash), Ct));
     }
 
-    /// <summary>Asks the host now.</summary>
+    /// <summary>Writes down a host whose agent is registered and enrolled: how it came to that is not what is tested.</summary>
+    public async Task<Guid> EnrolAsync(string name, byte[] attestationKey, byte[] certificate, int port)
+    {
+        await using var db = Database();
+        var now = Clock.GetUtcNow();
+        var host = new Host { Name = name, Address = $"agent:{name}", ClusterId = Cluster, Cpus = 8, Memory = 1L << 36 };
+        db.Hosts.Add(host);
+        db.Attesters.Add(new Attester { HostId = host.Id, AttestationKey = attestationKey, KeyName = name, KeyDescription = "", EnrolledAt = now, EnrolledBy = "ada" });
+        db.RegisteredAttesters.Add(new RegisteredAttester
+        {
+            AgentId = name,
+            EndorsementKey = [],
+            EndorsementHash = name,
+            AttestationKey = attestationKey,
+            KeyName = name,
+            ServerCertificate = certificate,
+            Address = "127.0.0.1",
+            Port = port,
+            SeenFrom = "127.0.0.1",
+            FirstSeenAt = now,
+            LastSeenAt = now,
+            Status = RegistrationStatus.Enrolled,
+            HostId = host.Id,
+        });
+        await db.SaveChangesAsync(Ct);
+        Get<IChangeFeed>().Publish(Change.Of(ChangeTopic.Attester));
+        Get<IChangeFeed>().Publish(Change.Of(ChangeTopic.Host));
+        return host.Id;
+    }
+
+    /// <summary>Asks the host now.
     public async Task<HostAttestation> AttestAsync(Guid host) => Expect(await Get<AttestHost>().ExecuteAsync(Administrator, host, Ct));
 
     public async ValueTask DisposeAsync()
@@ -92,4 +129,14 @@ internal sealed class AgentPool : IAsyncDisposable
         await services.DisposeAsync();
         Directory.Delete(folder, recursive: true);
     }
+}
+
+/// <summary>The system's clock, some time ahead of it. Its timers run at the system's pace.</summary>
+internal sealed class ForwardClock : TimeProvider
+{
+    private long ahead;
+
+    public void Forward(TimeSpan by) => Interlocked.Add(ref ahead, by.Ticks);
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref ahead));
 }

@@ -127,6 +127,31 @@ public sealed class AgentTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AKilledAgent_BecomesStaleThenUnknown_NeverUntrusted_AndComesBackByItself()
+    {
+        var host = await HostAsync("a");
+        await host.RegisterAsync(registrar, Ct);
+        await BelieveMakersAsync();
+        await pool.ApproveAsync("rack firmware", [.. firmware]);
+        var id = await EnrolAsync(host);
+        var seen = new List<TrustStatus> { await TurnAsync(id) };
+        await host.FallSilentAsync();
+
+        foreach (var pause in new[] { TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(10), TimeSpan.FromHours(1), TimeSpan.FromHours(24) })
+        {
+            pool.Clock.Forward(pause);
+            seen.Add(await TurnAsync(id));
+        }
+
+        Assert.Equal([TrustStatus.Trusted, TrustStatus.Trusted, TrustStatus.Stale, TrustStatus.Stale, TrustStatus.Unknown], seen);
+        await using var db = pool.Database();
+        Assert.DoesNotContain(await db.AttestationTransitions.Select(t => t.Verdict).ToListAsync(Ct), verdict => verdict == Verdict.Untrusted);
+        await host.ListenAsync(pool.Get<AgentAuthority>().Published(), Ct);
+        pool.Clock.Forward(Cadence.LongestPause * 2);
+        Assert.Equal(TrustStatus.Trusted, await TurnAsync(id));
+    }
+
+    [Fact]
     public async Task TheAuthorityIsReplaced_WithoutAHostBeingLost()
     {
         var host = await HostAsync("a");
@@ -221,6 +246,22 @@ public sealed class AgentTests : IAsyncLifetime
     {
         var row = (await pool.Get<RegistrationDirectory>().ListAsync(Ct)).Single(r => r.Attester.AgentId == host.Id);
         return AgentPool.Expect(await pool.Get<EnrolRegistered>().ExecuteAsync(AgentPool.Administrator, row.Attester.Id, new($"kvm-{host.Id}", pool.Cluster), Ct));
+    }
+
+    /// <summary>Lets the scheduler look whose turn it is, waits until the host was asked if it is its turn, and says what people see.</summary>
+    private async Task<TrustStatus> TurnAsync(Guid id)
+    {
+        var began = pool.Clock.GetUtcNow();
+        var due = await pool.Get<AttestationRounds>().TurnAsync(pool.Cluster, Ct);
+        await using var db = pool.Database();
+        HostAttestation row;
+        for (var deadline = Environment.TickCount64 + 30_000; (row = await db.Attestations.AsNoTracking().SingleAsync(a => a.HostId == id, Ct)).CheckedAt < began && due > 0;)
+        {
+            Assert.True(Environment.TickCount64 < deadline, "It was not asked.");
+            await Task.Delay(50, Ct);
+        }
+
+        return HostTrust.Of(row, pool.Clock.GetUtcNow()).Status;
     }
 
     private async Task<(Verdict Verdict, CheckOutcome Outcome)> AskAsync(Guid id)
