@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Portal.Core.Access;
 using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Attestation.BuiltIn.Agents;
@@ -65,6 +66,18 @@ public static class AttestationRegistration
         services.AddSingleton(face ?? RegistrarFace.None);
         services.AddSingleton<HostScripts>();
         services.AddSingleton<EnrolmentTickets>();
+        services.TryAddSingleton<PreparationLimits>();
+        services.AddSingleton<SshReach>();
+        services.AddSingleton<Preparations>();
+        services.AddSingleton<IPreparationsUnderWay>(provider => provider.GetRequiredService<Preparations>());
+        services.AddSingleton<CancelWatch>();
+        services.AddSingleton<SignInStep>();
+        services.AddSingleton<RunScriptStep>();
+        services.AddSingleton<ExpectStep>();
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<PreparationWork>(
+            PreparationWork.Kind, provider.GetRequiredService<SignInStep>(), provider.GetRequiredService<RunScriptStep>(), provider.GetRequiredService<ExpectStep>()));
+        services.AddSingleton<PrepareHost>();
+        services.AddSingleton<PreparationOutput>();
         services.AddSingleton(new AgentNetworks(networks));
         services.AddSingleton<AgentContacts>();
         services.AddSingleton<AgentAuthority>();

@@ -34,6 +34,7 @@ public static class OvirtApi
         services.AddSingleton<IApiResource, FleetAttestationResource>();
         services.AddSingleton<IApiResource, JobsResource>();
         services.AddSingleton<IApiResource, BootstrapResource>();
+        services.AddSingleton<IApiResource, PreparationsResource>();
         return services;
     }
 

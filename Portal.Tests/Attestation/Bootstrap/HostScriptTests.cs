@@ -55,7 +55,7 @@ public sealed class HostScriptTests
         Assert.DoesNotContain("=%", script.Text, StringComparison.Ordinal);
         Assert.DoesNotContain('\r', script.Text);
         Assert.StartsWith("#!/bin/sh\n", script.Text, StringComparison.Ordinal);
-        Assert.EndsWith("main \"$@\"\n", script.Text, StringComparison.Ordinal);
+        Assert.EndsWith("\nexit \"$code\"\n", script.Text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -33,6 +33,9 @@ public sealed class SoftwareTpm : IAsyncLifetime
     /// <summary>A TPM whose endorsement keys a local authority of swtpm's tools certifies, kept in a folder that several TPMs may share.</summary>
     internal SoftwareTpm(string makers) => _makers = makers;
 
+    /// <summary>How tpm2-tools reach it, for programs of another machine.</summary>
+    public string Connection => $"swtpm:host=127.0.0.1,port={_port}";
+
     /// <summary>Skips the running test when the TPM could not be started for want of a program.</summary>
     public void RequireOrSkip()
     {
@@ -130,7 +133,7 @@ public sealed class SoftwareTpm : IAsyncLifetime
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment["TPM2TOOLS_TCTI"] = $"swtpm:host=127.0.0.1,port={_port}";
+        start.Environment["TPM2TOOLS_TCTI"] = Connection;
         return Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
     }
 

@@ -19,6 +19,12 @@ public sealed record HostScriptChoice(string? Contact = null, string? AgentId = 
 /// <param name="Text">The script, for any POSIX shell, UTF-8 with line feeds.</param>
 public sealed partial record HostScript(string Text)
 {
+    /// <summary>How its last line begins when it stopped.</summary>
+    internal const string Stopped = "stopped: ";
+
+    /// <summary>How the line begins that names the endorsement key.</summary>
+    internal const string EndorsementKey = "endorsement key: ";
+
     /// <summary>What it is called as a file.</summary>
     public const string FileName = "portal-host.sh";
 

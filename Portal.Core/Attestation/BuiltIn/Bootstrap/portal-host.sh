@@ -237,9 +237,9 @@ find_packages() {
     if [ ! -e /run/ostree-booted ] && ! have transactional-update; then
         case " $ids " in
             *' rhel '* | *' centos '*)
-                [ "$major" -lt 9 ] || { manager=dnf; packages='keylime-agent-rust tpm2-tools'; } ;;
-            *' fedora '*) manager=dnf; packages='keylime-agent-rust tpm2-tools' ;;
-            *' suse '* | *' opensuse '*) manager=zypper; packages='rust-keylime tpm2.0-tools' ;;
+                [ "$major" -lt 9 ] || { manager=dnf; packages='tpm2-tools keylime-agent-rust'; } ;;
+            *' fedora '*) manager=dnf; packages='tpm2-tools keylime-agent-rust' ;;
+            *' suse '* | *' opensuse '*) manager=zypper; packages='tpm2.0-tools rust-keylime' ;;
         esac
     fi
     missing=
@@ -269,6 +269,10 @@ install_packages() {
 
 remove_package() {
     rpm -q --quiet "$1" </dev/null 2>/dev/null || return 0
+    if ! rpm -e --test "$1" </dev/null >/dev/null 2>&1; then
+        warn "$1 stays: other packages need it by now"
+        return 0
+    fi
     if have dnf; then run dnf -y remove "$1"; else run zypper --non-interactive remove --clean-deps "$1"; fi
 }
 
@@ -459,7 +463,8 @@ take_lock() {
         mkdir "$lock" || stop 22 "$lock cannot be made"
     fi
     locked=1
-    echo $$ >"$lock/pid"
+    # The number of this very process, which $$ is not.
+    sh -c 'echo "$PPID"' >"$lock/pid"
 }
 
 install() {
@@ -526,5 +531,14 @@ main() {
     leave 0
 }
 
+# Hands on what is said. When nobody listens any more it reads on, so that no package manager trips over a connection that ended.
+relay() {
+    trap '' HUP INT PIPE TERM
+    while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line" 2>/dev/null; done
+}
+
 # All of it is read before any of it is done.
-main "$@"
+trap : INT TERM
+exec 4>&1
+code=$({ { (main "$@") 2>&1 3>&- 4>&-; echo "$?" >&3; } | relay >&4 3>&-; } 3>&1)
+exit "$code"
