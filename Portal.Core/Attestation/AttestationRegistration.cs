@@ -32,6 +32,7 @@ public static class AttestationRegistration
         services.AddSingleton<Reappraisal>();
         services.AddSingleton<IReappraisal>(provider => provider.GetRequiredService<Reappraisal>());
         services.AddSingleton<StalenessWatch>();
+        services.AddSingleton<RoundUpkeep>();
         services.AddSingleton<AttestHost>();
         services.AddSingleton<AttestFleet>();
         services.AddSingleton<IOperationKind>(provider => new OperationKind<FleetScope>(

@@ -49,9 +49,8 @@ public sealed partial class AttestationRounds : IDisposable
         }
 
         var (now, interval, mark) = (time.GetUtcNow(), cluster.Policy.Interval, new object());
-        var due = (await StandingsAsync(db, db.Hosts.Where(h => h.ClusterId == clusterId), ct))
-            .Where(h => Cadence.IsDue(h.Id, interval, h.AskedAt, h.SilentSince, now) && inTurn.TryAdd(h.Id, mark))
-            .ToList();
+        var due = await StandingsAsync(
+            db, db.Hosts.Where(h => h.ClusterId == clusterId), ct, h => Cadence.IsDue(h.Id, interval, h.AskedAt, h.SilentSince, now) && inTurn.TryAdd(h.Id, mark));
         if (due.Count > 0)
         {
             _ = TakeTurnAsync(clusterId, due, mark);
@@ -69,26 +68,32 @@ public sealed partial class AttestationRounds : IDisposable
         Task WalkAsync(bool isSlow) => new RoundWalk(parts, clusterId, [.. lanes[isSlow]], isSlow, purpose, urgency, asked).ToEndAsync(ct);
     }
 
-    /// <summary>How hosts stand before they are asked.</summary>
-    internal async Task<List<Standing>> StandingsAsync(PortalDbContext db, IQueryable<Host> hosts, CancellationToken ct)
+    /// <summary>How hosts stand before they are asked; of those that are wanted, if not all are.</summary>
+    internal async Task<List<Standing>> StandingsAsync(PortalDbContext db, IQueryable<Host> hosts, CancellationToken ct, Func<Standing, bool>? wanted = null)
     {
         var rows = await (
             from host in hosts.AsNoTracking()
             join row in db.Attestations.AsNoTracking() on host.Id equals row.HostId into results
             from row in results.DefaultIfEmpty()
             select new { host.Id, AskedAt = row == null ? null : row.CheckedAt, SilentSince = row != null && row.Outcome == CheckOutcome.AgentUnreachable ? row.FailingSince : null }).ToListAsync(ct);
-        var wanted = (await db.VirtualMachines.AsNoTracking()
-            .Where(v => v.TrustLevel == TrustLevel.Trusted
-                && (v.Status == VirtualMachineStatus.Creating || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Migrating))
-            .Select(v => v.TargetHostId ?? v.HostId)
-            .ToListAsync(ct)).ToHashSet();
-        return rows.ConvertAll(row =>
+        var standings = rows.Select(row =>
         {
             // What was asked and could not be recorded was asked nevertheless.
             var known = last.GetValueOrDefault(row.Id);
             var askedAt = known is not null && (row.AskedAt is null || known.AskedAt > row.AskedAt) ? known.AskedAt : row.AskedAt;
-            return new Standing(row.Id, askedAt, row.SilentSince, row.SilentSince is not null || known is { WasSlow: true }, wanted.Contains(row.Id));
-        });
+            return new Standing(row.Id, askedAt, row.SilentSince, row.SilentSince is not null || known is { WasSlow: true }, MachineWaits: false);
+        }).Where(s => wanted is null || wanted(s)).ToList();
+        if (standings.Count == 0)
+        {
+            return standings;
+        }
+
+        var awaited = await db.VirtualMachines.AsNoTracking()
+            .Where(v => v.TrustLevel == TrustLevel.Trusted
+                && (v.Status == VirtualMachineStatus.Creating || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Migrating))
+            .Select(v => v.TargetHostId ?? v.HostId)
+            .ToHashSetAsync(ct);
+        return awaited.Count == 0 ? standings : standings.ConvertAll(s => s with { MachineWaits = awaited.Contains(s.Id) });
     }
 
     /// <summary>Those who wait for a slot give up.</summary>

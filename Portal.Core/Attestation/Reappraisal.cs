@@ -32,10 +32,14 @@ public sealed class Reappraisal(IDbContextFactory<PortalDbContext> contexts, IAt
         }
     }
 
-    /// <summary>Appraises rows of a cluster that were reached under another policy revision than its present one. Returns how many.</summary>
+    /// <summary>Appraises rows of a cluster that were reached under another policy revision than its present one. Returns how many; none while another re-appraisal runs, which is not waited for.</summary>
     public async Task<int> HealAsync(Guid clusterId, CancellationToken ct)
     {
-        await one.WaitAsync(ct);
+        if (!await one.WaitAsync(TimeSpan.Zero, ct))
+        {
+            return 0;
+        }
+
         try
         {
             return await ClusterAsync(clusterId, ReappraisalCause.PolicyChanged, ct);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -11,11 +12,10 @@ namespace Portal.Core.Attestation;
 
 /// <summary>Looks which hosts of a cluster have their turn and begins to ask them; never twice of a cluster at once. Holds no thread while they answer.</summary>
 /// <param name="rounds">Asks.</param>
-/// <param name="reappraisal">Heals what a crash left behind.</param>
-/// <param name="staleness">Tells of verdicts that ran out.</param>
+/// <param name="upkeep">Heals what a crash left behind and tells of verdicts that ran out.</param>
 /// <param name="log">For operators.</param>
 [DisallowConcurrentExecution]
-internal sealed partial class AttestationRoundJob(AttestationRounds rounds, Reappraisal reappraisal, StalenessWatch staleness, ILogger<AttestationRoundJob> log) : IJob
+internal sealed partial class AttestationRoundJob(AttestationRounds rounds, RoundUpkeep upkeep, ILogger<AttestationRoundJob> log) : IJob
 {
     public const string ClusterKey = "cluster";
 
@@ -25,8 +25,7 @@ internal sealed partial class AttestationRoundJob(AttestationRounds rounds, Reap
         try
         {
             await rounds.TurnAsync(cluster, cancellationToken);
-            await reappraisal.HealAsync(cluster, cancellationToken);
-            await staleness.TellAsync(cluster, cancellationToken);
+            await upkeep.KeepAsync(cluster, cancellationToken);
         }
         catch (Exception fault) when (fault is not OperationCanceledException)
         {
@@ -36,6 +35,30 @@ internal sealed partial class AttestationRoundJob(AttestationRounds rounds, Reap
 
     [LoggerMessage(411, LogLevel.Error, "Looking whose turn it is in cluster {Cluster} failed; the next look tries again")]
     private static partial void RoundFailed(ILogger log, Guid cluster, Exception fault);
+}
+
+/// <summary>What is looked after in each cluster beside asking its hosts, less often than whose turn it is.</summary>
+/// <param name="reappraisal">Heals what a crash left behind.</param>
+/// <param name="staleness">Tells of verdicts that ran out.</param>
+/// <param name="time">Our clock.</param>
+internal sealed class RoundUpkeep(Reappraisal reappraisal, StalenessWatch staleness, TimeProvider time)
+{
+    private static readonly TimeSpan AtMostEvery = TimeSpan.FromSeconds(10);
+
+    private readonly ConcurrentDictionary<Guid, DateTimeOffset> last = new();
+
+    public async Task KeepAsync(Guid cluster, CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        if (last.TryGetValue(cluster, out var at) && at <= now && now - at < AtMostEvery)
+        {
+            return;
+        }
+
+        last[cluster] = now;
+        await reappraisal.HealAsync(cluster, ct);
+        await staleness.TellAsync(cluster, ct);
+    }
 }
 
 /// <summary>Tells once when a trusted host's verdict ran out: an alarm, a row of history, a change for the pages. Moves no VM.</summary>

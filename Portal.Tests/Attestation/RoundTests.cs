@@ -51,6 +51,36 @@ public sealed class RoundTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Turn_WithOneSlotFree_BeginsWithTheHostAMachineWaitsFor()
+    {
+        await pool.CreateAsync("web-1");
+        var awaited = (await pool.VmAsync("web-1"))!.HostId!.Value;
+
+        // Asked after all others, it would come last.
+        pool.Time.Advance(TimeSpan.FromSeconds(1));
+        await pool.AttestAsync(hosts.Single(h => h.HostId == awaited).HostName);
+        await using var db = pool.Database();
+        await db.VirtualMachines.ExecuteUpdateAsync(set => set.SetProperty(v => v.Status, VirtualMachineStatus.Starting), pool.Ct);
+        foreach (var other in hosts.Where(h => h.HostId != awaited))
+        {
+            pool.Get<SimulatedAttesterChannel>().Inject(other.HostName, Fault.Slow);
+        }
+
+        pool.Time.Advance(Interval);
+        var held = new List<AskingSlots.Slot>();
+        while (held.Count < AskingSlots.Prompt)
+        {
+            held.Add(await pool.Get<AskingSlots>().EnterAsync(false, Urgency.Turn, pool.Ct));
+        }
+
+        var now = pool.Time.GetUtcNow();
+        Assert.Equal(hosts.Count, await pool.Get<AttestationRounds>().TurnAsync(pool.Cluster, pool.Ct));
+        held[0].Dispose();
+
+        await UntilAsync(read => read.Attestations.AnyAsync(a => a.HostId == awaited && a.CheckedAt == now, pool.Ct));
+    }
+
+    [Fact]
     public async Task HangingAgents_MoreThanThereAreSlots_DelayNobodyElse_AndLoseNoTrust()
     {
         Hang();
