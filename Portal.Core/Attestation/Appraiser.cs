@@ -11,6 +11,9 @@ namespace Portal.Core.Attestation;
 /// <param name="Matched">Revisions that match whole.</param>
 public sealed record Appraisal(Verdict Verdict, IReadOnlyList<Finding> Findings, IReadOnlyList<ApprovedRevision> Matched)
 {
+    /// <summary>How the host stands against each runtime baseline in scope, required or not; without those that cannot be told.</summary>
+    public IReadOnlyList<RuntimeStanding> Standings { get; init; } = [];
+
     /// <summary>A few words why, for the trust column; empty when trusted.</summary>
     public string Reason => Findings.FirstOrDefault(f => !f.IsNote && !f.Follows)?.Short ?? "";
 }
@@ -50,13 +53,14 @@ public static class Appraiser
     /// <summary>Appraises.</summary>
     public static Appraisal Appraise(CheckedEvidence evidence, ApprovedSet policy)
     {
+        var standings = policy.Revisions.Where(r => r.Kind == BaselineKinds.Runtime).Select(r => evidence.Runtime?.Stand(r)).OfType<RuntimeStanding>().ToList();
         if (policy.RequiredKinds == BaselineKinds.None)
         {
             var nothing = new Finding(FindingCode.NothingRequired, "The cluster requires no kind of baseline, so no host of it can be trusted.", "Require at least one kind in the cluster's trust policy.")
             {
                 Short = "the cluster requires no baseline",
             };
-            return new Appraisal(Verdict.Untrusted, [nothing, .. evidence.Notes], []);
+            return new Appraisal(Verdict.Untrusted, [nothing, .. evidence.Notes], []) { Standings = standings };
         }
 
         var events = evidence.Log is null ? null : new MeasuredEvents(evidence.Log, evidence.Bank.Algorithm);
@@ -64,23 +68,25 @@ public static class Appraiser
         foreach (var kind in Kinds(policy.RequiredKinds))
         {
             var inScope = policy.Revisions.Where(r => r.Kind == kind).ToList();
-            var fitting = inScope.Where(r => Matches(CompiledBaseline.Of(r), evidence, events)).ToList();
+            var fitting = inScope.Where(r => Matches(r, evidence, events)).ToList();
             matched.AddRange(fitting);
             if (fitting.Count == 0)
             {
-                findings.AddRange(inScope.Count == 0 ? [NoBaseline(kind)] : Nearest(inScope, evidence, events, kind));
+                findings.AddRange(inScope.Count == 0 ? [NoBaseline(kind)]
+                    : kind == BaselineKinds.Runtime ? RuntimeFindings.Nearest(inScope, evidence.Runtime)
+                    : Nearest(inScope, evidence, events, kind));
             }
         }
 
         var verdict = findings.Count == 0 ? Verdict.Trusted : Verdict.Untrusted;
         var notes = evidence.Notes.Where(note => !findings.Exists(f => f.Code == FindingCode.LogDoesNotReplay && f.Pcr == note.Pcr));
-        return new Appraisal(verdict, [.. findings, .. notes], matched);
+        return new Appraisal(verdict, [.. findings, .. notes], matched) { Standings = standings };
     }
 
     /// <summary>The single kinds of a set.</summary>
     public static IEnumerable<BaselineKinds> Kinds(BaselineKinds kinds)
     {
-        foreach (var kind in new[] { BaselineKinds.Firmware, BaselineKinds.Hypervisor })
+        foreach (var kind in PolicyWords.AllKinds)
         {
             if (kinds.HasFlag(kind))
             {
@@ -89,7 +95,12 @@ public static class Appraiser
         }
     }
 
-    /// <summary>Whether one revision matches whole.</summary>
+    /// <summary>Whether one revision matches whole. A runtime baseline: every entry of a list that begins with the boot aggregate is approved.</summary>
+    private static bool Matches(ApprovedRevision revision, CheckedEvidence evidence, MeasuredEvents? events) => revision.Kind == BaselineKinds.Runtime
+        ? evidence.Runtime?.Stand(revision) is { Deviations: 0, Checked: > 0 }
+        : Matches(CompiledBaseline.Of(revision), evidence, events);
+
+    /// <summary>Whether the PCRs are as one revision has them.</summary>
     public static bool Matches(CompiledBaseline baseline, CheckedEvidence evidence, MeasuredEvents? events)
     {
         if (baseline.Bank != evidence.Bank.Algorithm || baseline.Pcrs.Count == 0)
@@ -119,11 +130,11 @@ public static class Appraiser
 
     private static Finding NoBaseline(BaselineKinds kind) => new(
         FindingCode.NoBaseline,
-        $"No {Words(kind)} baseline is approved for this cluster.",
+        $"No {PolicyWords.Kinds(kind)} baseline is approved for this cluster.",
         $"Capture one from a host you trust, and have it approved by somebody who did not write it.")
     {
         Kind = kind,
-        Short = $"no {Words(kind)} baseline approved",
+        Short = $"no {PolicyWords.Kinds(kind)} baseline approved",
     };
 
     /// <summary>What differs from the baseline that differs least: one finding per PCR, the first in boot order leading, the rest following from it.</summary>
@@ -164,6 +175,4 @@ public static class Appraiser
         // Boot order: by place in the log; what has no place there, by PCR after it.
         return [.. findings.OrderBy(f => f.Event ?? int.MaxValue).ThenBy(f => f.Pcr)];
     }
-
-    private static string Words(BaselineKinds kind) => kind == BaselineKinds.Firmware ? "firmware" : "hypervisor";
 }

@@ -64,7 +64,7 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
     {
         try
         {
-            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous) { Bank = (ushort?)subject.Bank };
+            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous) { Bank = (ushort?)subject.Bank, Runtime = MeasurementStore.Known(subject.Measurements) };
             for (var tries = 1; ; tries++)
             {
                 var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
@@ -81,7 +81,7 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
                     break;
                 }
 
-                (question, policy) = (question with { Previous = again.Previous }, current);
+                (question, policy) = (question with { Previous = again.Previous, Runtime = MeasurementStore.Known(again.Measurements) }, current);
             }
 
             attempt.Complete(null);
@@ -107,15 +107,17 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
             from attester in keys.DefaultIfEmpty()
             join previous in db.Attestations.AsNoTracking() on host.Id equals previous.HostId into results
             from previous in results.DefaultIfEmpty()
+            join progress in db.MeasurementProgress.AsNoTracking() on host.Id equals progress.HostId into lists
+            from measurements in lists.DefaultIfEmpty()
             let bank = db.Evidence
                 .Where(e => e.Id == host.Id && (e.Failure == null || (e.Failure != FindingCode.SelectionIncomplete && e.Failure != FindingCode.BankUnmeasured)))
                 .Select(e => (int?)e.Bank)
                 .FirstOrDefault()
-            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address), host.ClusterId, attester == null ? null : attester.AttestationKey, previous, bank);
+            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address), host.ClusterId, attester == null ? null : attester.AttestationKey, previous, bank, measurements);
         return await rows.ToListAsync(ct);
     }
 
-    internal sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous, int? Bank);
+    internal sealed record Subject(HostEndpoint Host, Guid ClusterId, byte[]? AttestationKey, HostAttestation? Previous, int? Bank, MeasurementProgress? Measurements);
 
     /// <summary>One attempt and who waits for it.</summary>
     private sealed class Attempt

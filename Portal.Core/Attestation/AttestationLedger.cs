@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
 using Portal.Core.Audit;
@@ -53,6 +54,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
                 continue;
             }
 
+            await KeepMeasurementsAsync(db, batch, report, ct);
             Keep(db, batch, row, report, change, now);
             if (before != row.Verdict)
             {
@@ -67,6 +69,20 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         await transaction.CommitAsync(ct);
         Publish(batch, lost.Count + regained.Count > 0, marked);
         return outdated;
+    }
+
+    /// <summary>Evidence vouches for as much of the measurement list as is kept with it in the same transaction.</summary>
+    private static async Task KeepMeasurementsAsync(PortalDbContext db, Batch batch, AttestationReport report, CancellationToken ct)
+    {
+        var row = batch.Measurements.GetValueOrDefault(report.HostId);
+        if (report.Runtime is { } found)
+        {
+            report.Evidence!.Measurements = await MeasurementStore.KeepAsync(db, row, report, ct) ? found.State.Position : null;
+        }
+        else if (row is not null && report is { OfEvidence: not null, Appraisal.Standings: { Count: > 0 } standings })
+        {
+            row.Standings = JsonSerializer.Serialize(standings);
+        }
     }
 
     private static void Keep(PortalDbContext db, Batch batch, HostAttestation row, AttestationReport report, VerdictChange change, DateTimeOffset now)
@@ -193,6 +209,8 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
 
         public Dictionary<Guid, (string Name, Guid ClusterId, long PolicyRevision)> Hosts { get; private set; } = [];
 
+        public Dictionary<Guid, MeasurementProgress> Measurements { get; private set; } = [];
+
         public IEnumerable<HostAttestation> Rows => rows.Values;
 
         public static async Task<Batch> ReadAsync(PortalDbContext db, IReadOnlyList<AttestationReport> reports, CancellationToken ct)
@@ -213,6 +231,8 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             }
 
             batch.logs.UnionWith(await db.EventLogs.Where(l => wanted.Contains(l.Digest)).Select(l => l.Digest).ToListAsync(ct));
+            var measured = reports.Where(r => r.Runtime is not null || r.Appraisal is { Standings.Count: > 0 }).Select(r => r.HostId).ToList();
+            batch.Measurements = measured.Count == 0 ? [] : await db.MeasurementProgress.Where(p => measured.Contains(p.HostId)).ToDictionaryAsync(p => p.HostId, ct);
             var answered = reports.Where(r => r.Evidence is not null).Select(r => r.HostId).ToList();
             batch.former = answered.Count == 0
                 ? []

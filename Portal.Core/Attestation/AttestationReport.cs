@@ -1,4 +1,5 @@
 using Portal.Core.Attestation.BuiltIn;
+using Portal.Core.Inventory;
 
 namespace Portal.Core.Attestation;
 
@@ -43,6 +44,9 @@ public sealed record AttestationReport(
     /// <summary>The evidence as checked, if it passed.</summary>
     public CheckedEvidence? Checked { get; init; }
 
+    /// <summary>What became known of the kernel's measurement list; null when nothing did.</summary>
+    public RuntimeReport? Runtime { get; init; }
+
     /// <summary>SHA-256 of what was measured.</summary>
     public string? MeasurementDigest { get; init; }
 }
@@ -64,6 +68,9 @@ public sealed record AppraisalPolicy(Baselines.ApprovedSet Set, TimeSpan Lifetim
     /// <summary>PCRs to ask for.</summary>
     public IReadOnlyList<int> Pcrs { get; } = [.. Always.Union(Set.Revisions.SelectMany(r => r.Content.Pcrs.Select(p => p.Pcr))).Order()];
 
+    /// <summary>Whether hosts are asked for the kernel's measurement list: as soon as a runtime baseline is approved, so that lists are there before the kind is required.</summary>
+    public bool NeedsMeasurements { get; } = Set.RequiredKinds.HasFlag(BaselineKinds.Runtime) || Set.Revisions.Any(r => r.Kind == BaselineKinds.Runtime);
+
     /// <summary>
     /// The bank to ask a host for: that of its last evidence as long as no other has approved baselines of more of the required kinds.
     /// So a baseline of another bank, approved or retired, never makes hosts answer in a bank they do not match in.
@@ -76,7 +83,7 @@ public sealed record AppraisalPolicy(Baselines.ApprovedSet Set, TimeSpan Lifetim
     {
         const ushort Sha256 = (ushort)Tpm.TpmAlgorithm.Sha256;
         return set.Revisions
-            .Where(r => set.RequiredKinds.HasFlag(r.Kind))
+            .Where(r => set.RequiredKinds.HasFlag(r.Kind) && r.Content.Runtime is null)
             .GroupBy(r => r.Content.Bank, r => r.Kind)
             .GroupBy(g => g.Distinct().Count(), g => g.Key)
             .MaxBy(g => g.Key)

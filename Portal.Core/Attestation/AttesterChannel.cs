@@ -7,7 +7,11 @@ namespace Portal.Core.Attestation;
 /// <param name="Bank">TPM algorithm id of the PCR bank (0x000B is SHA-256).</param>
 /// <param name="Pcrs">PCR indices to quote, ascending.</param>
 /// <param name="WithEventLog">Whether the boot event log is needed.</param>
-public sealed record QuoteRequest(string Nonce, ushort Bank, IReadOnlyList<int> Pcrs, bool WithEventLog);
+public sealed record QuoteRequest(string Nonce, ushort Bank, IReadOnlyList<int> Pcrs, bool WithEventLog)
+{
+    /// <summary>The first entry needed of the kernel's measurement list; null when the list is not needed at all. PCR 10 is asked for with it.</summary>
+    public int? MeasurementsFrom { get; init; }
+}
 
 /// <summary>What a host answered, as it came: nothing here has been checked.</summary>
 /// <param name="Quote">TPMS_ATTEST.</param>
@@ -15,7 +19,16 @@ public sealed record QuoteRequest(string Nonce, ushort Bank, IReadOnlyList<int> 
 /// <param name="Bank">TPM algorithm id of the bank of <paramref name="Pcrs"/>.</param>
 /// <param name="Pcrs">PCR index to value.</param>
 /// <param name="EventLog">The boot event log, binary, if sent.</param>
-public sealed record Evidence(byte[] Quote, byte[] Signature, ushort Bank, IReadOnlyDictionary<int, byte[]> Pcrs, byte[]? EventLog);
+public sealed record Evidence(byte[] Quote, byte[] Signature, ushort Bank, IReadOnlyDictionary<int, byte[]> Pcrs, byte[]? EventLog)
+{
+    /// <summary>What the running kernel measured, read after the quote was made; null when it was not asked for, or not sent.</summary>
+    public SentMeasurements? Measurements { get; init; }
+}
+
+/// <summary>A measurement list as it came.</summary>
+/// <param name="First">Place in the host's whole list of the first entry sent.</param>
+/// <param name="Text">The entries in the text form of <c>ascii_runtime_measurements</c>; may be empty.</param>
+public sealed record SentMeasurements(int First, byte[] Text);
 
 /// <summary>The closed list of ways a host answers a request for evidence.</summary>
 public abstract record ChannelAnswer

@@ -18,6 +18,9 @@ public sealed class CompiledBaseline
             Mask |= 1u << pcr.Reference.Pcr;
             ByEvent |= pcr.Reference.IsByEvent ? 1u << pcr.Reference.Pcr : 0;
         }
+
+        // What was approved compiled when it was saved; should it not, nothing matches it.
+        Files = content.Runtime?.Compile() is { Succeeded: true } compiled ? compiled.Value : null;
     }
 
     /// <summary>Its PCR bank.</summary>
@@ -31,6 +34,9 @@ public sealed class CompiledBaseline
 
     /// <summary>What it says of each PCR.</summary>
     public IReadOnlyList<CompiledPcr> Pcrs { get; }
+
+    /// <summary>For a runtime baseline, what hosts may use; null for all others.</summary>
+    public ImaReference? Files { get; }
 
     /// <summary>Compiles a revision's content; approved content never changes, so it is compiled once.</summary>
     public static CompiledBaseline Of(ApprovedRevision revision) =>

@@ -50,7 +50,10 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
         }
 
         var row = await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId, ct);
-        var content = Pack(name, found.Record, found.Evidence, row);
+        var measurements = found.Record.Measurements is { } entries && await db.MeasurementProgress.AnyAsync(p => p.HostId == hostId && p.Position == entries, ct)
+            ? await MeasurementStore.TextAsync(db, hostId, ct)
+            : null;
+        var content = Pack(name, found.Record, found.Evidence with { Measurements = measurements is null ? null : new SentMeasurements(0, measurements) }, row);
         await audit.AppendAsync(caller.Person, "host.evidence.downloaded", target, $"{caller.Person.Name} downloaded the latest evidence of {name}.", AuditSeverity.Notice, found.Record.Digest is { } digest ? JsonSerializer.Serialize(new { digest }) : null, ct);
         return new BundleFile($"evidence-{name}-{found.Record.IssuedAt.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}.zip", content);
     }
@@ -85,6 +88,11 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
             if (evidence.EventLog is { } log)
             {
                 Add("eventlog.bin", log);
+            }
+
+            if (evidence.Measurements is { } measurements)
+            {
+                Add("measurements.txt", measurements.Text);
             }
 
             Add("result.json", JsonSerializer.SerializeToUtf8Bytes(Result(host, record, row), Json));
@@ -136,6 +144,7 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
               nonce-random.bin  the random part of the nonce
               pcrs.bin          the quoted PCR values of bank {bank}, as tpm2_quote -F serialized writes them; pcrs.txt is the same to read
               eventlog.bin      the boot log the host sent, if it sent one (a claim: worth what its replay has in common with the PCRs)
+              measurements.txt  the kernel's measurement list as far as the quoted PCR 10 vouches for it, if it was asked for
               result.json       what the portal concluded
 
             1. Is it this TPM's quote, over our nonce and these values? (tpm2-tools)

@@ -13,6 +13,7 @@ internal sealed class EvidenceExplainer
     private readonly AttestationReport report;
     private readonly Finding? failure;
     private readonly Dictionary<int, Compared> compared = [];
+    private readonly ApprovedSet policy;
     private readonly List<ComparedBaseline> baselines = [];
 
     /// <summary>Prepares an explanation.</summary>
@@ -22,7 +23,7 @@ internal sealed class EvidenceExplainer
     /// <param name="policy">The policy.</param>
     public EvidenceExplainer(Evidence evidence, AttestationReport report, Finding? failure, ApprovedSet policy)
     {
-        (this.evidence, this.report, this.failure) = (evidence, report, failure ?? report.Failure);
+        (this.evidence, this.report, this.failure, this.policy) = (evidence, report, failure ?? report.Failure, policy);
         bank = (TpmAlgorithm)evidence.Bank;
         log = evidence.EventLog is { Length: > 0 } bytes && EventLog.Parse(bytes).TryGet(out var parsed, out _) ? parsed : null;
         foreach (var revision in Appraiser.Kinds(policy.RequiredKinds).Select(kind => Nearest(policy, kind)).OfType<ApprovedRevision>())
@@ -46,8 +47,11 @@ internal sealed class EvidenceExplainer
     public HostExplanation Explain(EvidenceRecord record)
     {
         var events = log is null ? [] : log.Entries.Take(HostExplanation.MostEvents).Select(Explain).ToList();
-        return new HostExplanation(record.IssuedAt, record.Digest, bank, [.. evidence.Pcrs.Keys.Union(compared.Keys).Order().Select(Explain)], events)
+        var runtime = RuntimeExplanation.Of(record, report, policy);
+        var pcrs = evidence.Pcrs.Keys.Union(compared.Keys).Order().Select(pcr => pcr == ImaList.Pcr && runtime is not null ? Explain(Explain(pcr), runtime) : Explain(pcr));
+        return new HostExplanation(record.IssuedAt, record.Digest, bank, [.. pcrs], events)
         {
+            Runtime = runtime,
             Baselines = baselines,
             EventsInAll = log?.Entries.Length ?? 0,
             NoEvents = log is not null ? null : evidence.EventLog is { Length: > 0 } ? "The host sent a boot log that cannot be read." : "The host sent no boot log.",
@@ -92,6 +96,17 @@ internal sealed class EvidenceExplainer
                 Finding = with.Finding,
             };
     }
+
+    /// <summary>PCR 10 has no value to compare: the list that leads to it has.</summary>
+    private PcrExplanation Explain(PcrExplanation pcr, RuntimeExplanation runtime) => runtime.Nearest is not { } nearest || !runtime.IsRequired
+        ? pcr
+        : pcr with
+        {
+            Comparison = report.Appraisal is null || failure is not null ? PcrComparison.NotAppraised : nearest.Matches ? PcrComparison.Matches : PcrComparison.FirstDifference,
+            Baseline = nearest.Title,
+            Kind = BaselineKinds.Runtime,
+            Finding = FindingOf(BaselineKinds.Runtime, pcr.Meaning.Pcr),
+        };
 
     private PcrComparison Compare(Compared? with) => with switch
     {

@@ -195,7 +195,13 @@ public sealed class EvidenceRecord
     /// <summary>SHA-256 of the event log, hexadecimal: key of <see cref="EventLogRecord"/>, which is absent where the log was too long or none at all; null if none was sent.</summary>
     public string? EventLogDigest { get; set; }
 
-    /// <summary>SHA-256 over all of the above that the host sent, hexadecimal.</summary>
+    /// <summary>How many entries of the host's measurement list the quote vouches for; null when the list was not asked for or proved nothing.</summary>
+    public int? Measurements { get; set; }
+
+    /// <summary>Why the measurement list that came proves nothing; null when it does, or none came.</summary>
+    public string? MeasurementFault { get; set; }
+
+    /// <summary>SHA-256 over all of the above that the host sent, but for its measurement list, hexadecimal.</summary>
     public required string Digest { get; set; }
 
     /// <summary>Set when the answer failed a check of its own (code of the finding): no baseline can clear it.</summary>
@@ -217,6 +223,8 @@ public sealed class EvidenceRecord
         Bank = Bank,
         Pcrs = Pcrs,
         EventLogDigest = EventLogDigest,
+        Measurements = Measurements,
+        MeasurementFault = MeasurementFault,
         Digest = Digest,
         Failure = Failure,
     };
@@ -229,5 +237,46 @@ public sealed class EventLogRecord
     public required string Digest { get; init; }
 
     /// <summary>The log as the host sent it.</summary>
+    public required byte[] Content { get; init; }
+}
+
+/// <summary>How far the measurement list of a host's present boot was found in PCR 10; one row per host whose list was ever found.</summary>
+public sealed class MeasurementProgress
+{
+    /// <summary>The host.</summary>
+    public required Guid HostId { get; init; }
+
+    /// <summary>The boot.</summary>
+    public required long ResetCount { get; set; }
+
+    /// <summary>The resume of that boot.</summary>
+    public required long RestartCount { get; set; }
+
+    /// <summary>TPM algorithm id of the PCR bank.</summary>
+    public required int Bank { get; set; }
+
+    /// <summary>Entries found.</summary>
+    public required int Position { get; set; }
+
+    /// <summary>PCR 10 after them.</summary>
+    public required byte[] Pcr { get; set; }
+
+    /// <summary>Length of these entries as text, in bytes.</summary>
+    public required long Bytes { get; set; }
+
+    /// <summary>How they stand against each approved runtime baseline, as JSON.</summary>
+    public string Standings { get; set; } = "[]";
+}
+
+/// <summary>Some entries of a host's measurement list, as they came with one quote. Together they are the list up to <see cref="MeasurementProgress.Position"/>.</summary>
+public sealed class MeasurementSegment
+{
+    /// <summary>The host.</summary>
+    public required Guid HostId { get; init; }
+
+    /// <summary>Place of the first of them.</summary>
+    public required int Start { get; init; }
+
+    /// <summary>The entries as text, compressed with Brotli.</summary>
     public required byte[] Content { get; init; }
 }

@@ -107,6 +107,9 @@ public sealed record HostExplanation(DateTimeOffset IssuedAt, string Digest, Tpm
     /// <summary>What it was laid beside, one per required kind that has any.</summary>
     public IReadOnlyList<ComparedBaseline> Baselines { get; init; } = [];
 
+    /// <summary>What the running host used; null when nobody asked.</summary>
+    public RuntimeExplanation? Runtime { get; init; }
+
     /// <summary>How many events the log has.</summary>
     public int EventsInAll { get; init; }
 

@@ -25,7 +25,18 @@ public sealed class HostExplanations(IDbContextFactory<PortalDbContext> contexts
         var failure = found.Record.Failure is { } code
             ? AttestationDirectory.Findings(await db.Attestations.Where(a => a.HostId == hostId).Select(a => a.Findings).SingleOrDefaultAsync(ct)).FirstOrDefault(f => f.Code == code)
             : null;
-        var report = service.Reappraise(found.Record, found.Evidence.EventLog, policy);
+        AttestationReport? report = null;
+        await foreach (var stored in MeasurementStore.EvidenceAsync(db, [hostId], policy.Set, ct))
+        {
+            report = service.Reappraise(stored, policy);
+        }
+
+        // The host was removed meanwhile.
+        if (report is null)
+        {
+            return null;
+        }
+
         return new EvidenceExplainer(found.Evidence, report, failure, policy.Set).Explain(found.Record);
     }
 

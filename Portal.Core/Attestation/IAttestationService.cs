@@ -12,6 +12,21 @@ public sealed record AttestationSubject(HostEndpoint Host, byte[]? AttestationKe
 {
     /// <summary>TPM algorithm id of the PCR bank the host answered in last; null before the first, and when that bank was what was wrong.</summary>
     public ushort? Bank { get; init; }
+
+    /// <summary>How far the kernel's measurement list was found in PCR 10 so far; null when it never was.</summary>
+    public RuntimeKnown? Runtime { get; init; }
+}
+
+/// <summary>Evidence from the database, with what it refers to.</summary>
+/// <param name="Record">The evidence.</param>
+/// <param name="EventLog">The boot event log, if one is kept.</param>
+public sealed record StoredEvidence(EvidenceRecord Record, byte[]? EventLog)
+{
+    /// <summary>How far the host's measurement list was found, when this evidence vouches for exactly that; null otherwise.</summary>
+    public RuntimeKnown? Runtime { get; init; }
+
+    /// <summary>That part of the list, from its first entry, as the host sent it; null where the standings tell all that is asked.</summary>
+    public byte[]? Measurements { get; init; }
 }
 
 /// <summary>The port to whoever verifies hosts: the built-in verifier, or a client of an outside attestation server.</summary>
@@ -28,5 +43,5 @@ public interface IAttestationService
     ValueTask<AttestationReport> AttestAsync(AttestationSubject subject, AppraisalPolicy policy, Func<IReadOnlyList<Guid>> nonceIssued, CancellationToken ct);
 
     /// <summary>Appraises stored evidence again, with every check of its own but the clock's.</summary>
-    AttestationReport Reappraise(EvidenceRecord stored, byte[]? eventLog, AppraisalPolicy policy);
+    AttestationReport Reappraise(StoredEvidence stored, AppraisalPolicy policy);
 }

@@ -151,17 +151,19 @@ public sealed class ImpactPreview(
             .ToListAsync(ct);
         var ids = hosts.ConvertAll(h => h.Id);
         var rows = await db.Attestations.AsNoTracking().Where(a => ids.Contains(a.HostId)).ToDictionaryAsync(a => a.HostId, ct);
-        // The latest evidence of a host has the host's own id.
-        var evidence = await db.Evidence.AsNoTracking().Where(e => ids.Contains(e.Id)).ToDictionaryAsync(e => e.Id, ct);
-        var digests = evidence.Values.Select(e => e.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
-        var logs = await db.EventLogs.AsNoTracking().Where(l => digests.Contains(l.Digest)).ToDictionaryAsync(l => l.Digest, l => l.Content, StringComparer.Ordinal, ct);
+        var reports = new Dictionary<Guid, AttestationReport>(hosts.Count);
+        await foreach (var stored in MeasurementStore.EvidenceAsync(db, ids, cluster.Policy.Set, ct))
+        {
+            reports[stored.Record.Id] = service.Reappraise(stored, cluster.Policy);
+        }
+
         var impacts = hosts.ConvertAll(h => Judge(h.Id) with { HostName = h.Name, ClusterName = cluster.ClusterName });
         return await WithMachinesAsync(db, impacts, ct);
 
-        HostImpact Judge(Guid id) => (rows.GetValueOrDefault(id), evidence.GetValueOrDefault(id)) switch
+        HostImpact Judge(Guid id) => (rows.GetValueOrDefault(id), reports.GetValueOrDefault(id)) switch
         {
             (null, _) => new HostImpact(id, "", "", ImpactEffect.CannotTell, TrustStatus.Unknown, TrustStatus.Unknown, NoEvidence),
-            ({ } row, { } stored) when row.EvidenceDigest is not null => Reappraised(row, service.Reappraise(stored, stored.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, cluster.Policy), cluster.Cause),
+            ({ } row, { } report) when row.EvidenceDigest is not null => Reappraised(row, report, cluster.Cause),
             ({ } row, _) => WithoutEvidence(row),
         };
     }

@@ -64,10 +64,12 @@ public sealed class Reappraisal(IDbContextFactory<PortalDbContext> contexts, IAt
             .ToListAsync(ct);
         foreach (var page in outdated.Chunk(PageSize))
         {
-            var stored = await db.Evidence.AsNoTracking().Where(e => page.Contains(e.Id)).ToListAsync(ct);
-            var digests = stored.Select(e => e.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
-            var logs = await db.EventLogs.AsNoTracking().Where(l => digests.Contains(l.Digest)).ToDictionaryAsync(l => l.Digest, l => l.Content, ct);
-            var reports = stored.ConvertAll(e => service.Reappraise(e, e.EventLogDigest is { } d ? logs.GetValueOrDefault(d) : null, policy));
+            var reports = new List<AttestationReport>(page.Length);
+            await foreach (var stored in MeasurementStore.EvidenceAsync(db, page, policy.Set, ct))
+            {
+                reports.Add(service.Reappraise(stored, policy));
+            }
+
             await ledger.ApplyAsync(reports, cause, ct);
         }
 

@@ -86,6 +86,9 @@ public enum AttestationPurpose
 
     /// <summary>The attester was just enrolled.</summary>
     Enrolment,
+
+    /// <summary>A baseline is captured from the host, and more was needed for it than rounds ask for.</summary>
+    Capture,
 }
 
 /// <summary>Closed list of things an appraisal can find.</summary>
@@ -174,6 +177,18 @@ public enum FindingCode
 
     /// <summary>The evidence matches now, but only new evidence clears an untrusted verdict: a note.</summary>
     AwaitingNewEvidence,
+
+    /// <summary>A runtime baseline needs the kernel's measurement list and none was sent.</summary>
+    MeasurementsAbsent,
+
+    /// <summary>The kernel's measurement list cannot be read or does not lead to the quoted PCR 10.</summary>
+    MeasurementsRefused,
+
+    /// <summary>A file was used whose content is not approved.</summary>
+    FileNotApproved,
+
+    /// <summary>Something was used whose content the kernel could not tell, or told in a way that carries no trust.</summary>
+    FileNotMeasured,
 }
 
 /// <summary>One thing an appraisal found: what, where and what to do.</summary>
@@ -196,6 +211,9 @@ public sealed record Finding(FindingCode Code, string Sentence, string Remedy)
 
     /// <summary>Index in the event log, from 0, if one event is concerned.</summary>
     public int? Event { get; init; }
+
+    /// <summary>Place in the kernel's measurement list, from 0, if one entry is concerned.</summary>
+    public int? Entry { get; init; }
 
     /// <summary>Measured digest, hexadecimal.</summary>
     public string? Measured { get; init; }

@@ -34,8 +34,16 @@ public sealed record BaselineContent(ushort Bank, ImmutableArray<PcrReference> P
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = false };
 
+    /// <summary>What hosts may use while they run: for baselines of kind <see cref="Inventory.BaselineKinds.Runtime"/>, which cover no PCR beside it; null for all others.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RuntimeReference? Runtime { get; init; }
+
     /// <summary>Covers nothing, applies everywhere: what a draft starts from. It cannot be submitted.</summary>
     public static BaselineContent Empty { get; } = new(PcrBanks.Sha256, [], [], "");
+
+    /// <summary>What a draft of a kind starts from.</summary>
+    public static BaselineContent EmptyOf(Inventory.BaselineKinds kind) =>
+        kind == Inventory.BaselineKinds.Runtime ? Empty with { Runtime = RuntimeReference.Empty } : Empty;
 
     /// <summary>
     /// The same content in the one spelling that is stored: digests in lower case, labels and notes trimmed, clusters sorted and named once,
@@ -49,7 +57,10 @@ public sealed record BaselineContent(ushort Bank, ImmutableArray<PcrReference> P
             [.. Present(p.Events).Select(e => new EventReference(e.Type, Digest(e.Digests), Trim(e.Label), e.Optional))],
             Trim(p.Label)))],
         [.. Present(Clusters).Distinct().Order()],
-        Trim(Notes));
+        Trim(Notes))
+    {
+        Runtime = Runtime?.Normalized(),
+    };
 
     /// <summary>The text that is stored, hashed and approved: JSON with a fixed order of members.</summary>
     public string ToCanonicalJson() => JsonSerializer.Serialize(this, Json);

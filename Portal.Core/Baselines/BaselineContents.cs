@@ -4,9 +4,9 @@ namespace Portal.Core.Baselines;
 public static class BaselineContents
 {
     /// <summary>
-    /// Whether a host has to have measured anything to match: one whole PCR value, or one event that must be there. A baseline for which this
-    /// is false would trust by absence.
+    /// Whether a host has to have measured anything to match: one whole PCR value, one event that must be there, or files that are approved by
+    /// digest. A baseline for which this is false would trust by absence.
     /// </summary>
     public static bool DemandsSomething(this BaselineContent content) =>
-        content.Pcrs.Any(p => p.Digests.Length > 0 || p.Events.Any(e => !e.Optional));
+        content.Pcrs.Any(p => p.Digests.Length > 0 || p.Events.Any(e => !e.Optional)) || content.Runtime is { DigestCount: > 0 };
 }

@@ -46,6 +46,9 @@ public sealed record PcrDiff(int Pcr, DiffChange Change, ImmutableArray<DigestDi
 public sealed record BaselineDiff(
     ImmutableArray<PcrDiff> Pcrs, ImmutableArray<Guid> ClustersAdded, ImmutableArray<Guid> ClustersRemoved, ImmutableArray<string> Sentences)
 {
+    /// <summary>Files of runtime baselines; null when neither is one.</summary>
+    public RuntimeDiff? Runtime { get; init; }
+
     /// <summary>Whether both say the same.</summary>
     public bool IsEmpty => Sentences.IsEmpty;
 
@@ -57,11 +60,15 @@ public sealed record BaselineDiff(
         var older = (before ?? BaselineContent.Empty with { Bank = after.Bank }).Normalized();
         var newer = after.Normalized();
         var pcrs = PcrsOf(older, newer);
+        var runtime = RuntimeDiff.Between(older.Runtime, newer.Runtime);
         return new BaselineDiff(
             pcrs,
             [.. newer.Clusters.Except(older.Clusters)],
             [.. older.Clusters.Except(newer.Clusters)],
-            [.. General(before is null ? null : older, newer), .. pcrs.Where(p => p.Change is not DiffChange.Same).Select(p => p.Sentence)]);
+            [.. General(before is null ? null : older, newer), .. pcrs.Where(p => p.Change is not DiffChange.Same).Select(p => p.Sentence), .. runtime?.Sentences ?? []])
+        {
+            Runtime = runtime,
+        };
     }
 
     private static IEnumerable<string> General(BaselineContent? before, BaselineContent after)

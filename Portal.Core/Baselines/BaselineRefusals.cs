@@ -23,7 +23,7 @@ internal static class BaselineRefusals
         state is RevisionState.Rejected ? "Answer the reviewer's comment with an edit, then submit it." : "Nothing needs to be done, or start a new revision.");
 
     public static Refusal Empty(string title) => Refusal.Invalid(
-        "baseline.submit.empty", "content.pcrs", $"{title} demands nothing: a host that measured nothing would match it.", "Add at least one PCR value or one event that must be there.");
+        "baseline.submit.empty", "content.pcrs", $"{title} demands nothing: a host that measured nothing would match it.", "Add at least one PCR value, one event that must be there, or the digest of a file.");
 
     public static Refusal OwnWork(Person person, string title) => new(
         "baseline.approve.own", RefusalKind.Forbidden, $"{person.Name} wrote or edited {title} and cannot approve it.", "Ask somebody of the security team who did not edit it.");

@@ -35,8 +35,8 @@ public sealed partial class BaselineNameRules : AbstractValidator<BaselineName>
             .MaximumLength(LongestDescription).RefusedAs("baseline.description.long", "The description is longer than 2000 characters.", "Shorten it.")
             .Must(Text.IsPlain).RefusedAs("baseline.description.characters", "The description holds control characters.", "Leave them out.");
         RuleFor(n => n.Kind)
-            .Must(kind => kind is BaselineKinds.Firmware or BaselineKinds.Hypervisor)
-            .RefusedAs("baseline.kind", "A baseline is of one kind, firmware or hypervisor.", "Choose one of the two.");
+            .Must(PolicyWords.AllKinds.Contains)
+            .RefusedAs("baseline.kind", "A baseline is of one kind: firmware, hypervisor or runtime.", "Choose one of them.");
     }
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-](?:[A-Za-z0-9._ -]*[A-Za-z0-9._-])?\z", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]

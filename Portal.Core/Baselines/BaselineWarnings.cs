@@ -29,6 +29,9 @@ public enum BaselineWarningCode
 
     /// <summary>The PCR one would expect of this kind is not covered.</summary>
     ExpectedPcrAbsent,
+
+    /// <summary>Files may be used there that nobody looks at.</summary>
+    HidesFiles,
 }
 
 /// <summary>Something a reviewer should see before approving.</summary>
@@ -62,7 +65,7 @@ public static class BaselineWarnings
     {
         var normal = content.Normalized();
         var plain = PlainValues.Of(normal.Bank);
-        return [.. normal.Pcrs.SelectMany(pcr => OfPcr(pcr, plain, kind)), .. OfWhole(normal, kind)];
+        return [.. normal.Pcrs.SelectMany(pcr => OfPcr(pcr, plain, kind)), .. OfWhole(normal, kind), .. normal.Runtime is { } runtime ? RuntimeWarnings.Of(runtime) : []];
     }
 
     private static IEnumerable<BaselineWarning> OfPcr(PcrReference pcr, PlainValues plain, BaselineKinds kind)

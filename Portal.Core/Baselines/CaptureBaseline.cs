@@ -10,15 +10,17 @@ namespace Portal.Core.Baselines;
 
 /// <summary>
 /// Writes a draft from what a host measured last: firmware code, option ROMs and Secure Boot policy (PCR 0, 2, 7) or boot loader, kernel and keys
-/// (PCR 4, 8, 9, 14), event by event. The caller is its author. Evidence that failed a check, or of a bank the firmware leaves unmeasured, is refused.
+/// (PCR 4, 8, 9, 14), event by event; or the files it used since it booted. The caller is its author. Evidence that failed a check, or of a bank the
+/// firmware leaves unmeasured, is refused. For files, a host whose measurement list is not known yet is asked for it.
 /// </summary>
 /// <param name="contexts">The database.</param>
 /// <param name="access">Who may capture.</param>
 /// <param name="audit">Where refusals are told.</param>
 /// <param name="create">Creates a baseline.</param>
 /// <param name="revise">Starts a revision.</param>
+/// <param name="attest">Asks a host for what is not known of it.</param>
 public sealed class CaptureBaseline(
-    IDbContextFactory<PortalDbContext> contexts, AccessControl access, AuditLog audit, CreateBaseline create, NewRevision revise)
+    IDbContextFactory<PortalDbContext> contexts, AccessControl access, AuditLog audit, CreateBaseline create, NewRevision revise, IAttestNow attest)
 {
     /// <summary>What to capture, and into what.</summary>
     /// <param name="HostId">The host.</param>
@@ -53,11 +55,11 @@ public sealed class CaptureBaseline(
             : await create.ExecuteAsync(caller, new(input.Name, input.Kind, input.Description, captured.Value), story, ct);
     }
 
-    private static async Task<Outcome<BaselineContent>> ContentAsync(PortalDbContext db, Input input, string host, CancellationToken ct)
+    private async Task<Outcome<BaselineContent>> ContentAsync(PortalDbContext db, Input input, string host, CancellationToken ct)
     {
-        if (input.Kind is not (BaselineKinds.Firmware or BaselineKinds.Hypervisor))
+        if (!PolicyWords.AllKinds.Contains(input.Kind))
         {
-            return Refusal.Invalid("baseline.kind", "kind", "A baseline is of one kind, firmware or hypervisor.", "Choose one of the two.");
+            return Refusal.Invalid("baseline.kind", "kind", "A baseline is of one kind: firmware, hypervisor or runtime.", "Choose one of them.");
         }
 
         var into = await LatestAsync(db, input, ct);
@@ -66,8 +68,13 @@ public sealed class CaptureBaseline(
             return into.Refusal;
         }
 
-        // The latest evidence of a host has the host's own id.
-        var evidence = await db.Evidence.AsNoTracking().FirstOrDefaultAsync(e => e.Id == input.HostId && e.HostId == input.HostId, ct);
+        var evidence = await LatestEvidenceAsync(db, input.HostId, ct);
+        if (input.Kind == BaselineKinds.Runtime && evidence is { Failure: null, Measurements: null })
+        {
+            await attest.AttestAsync(input.HostId, AttestationPurpose.Capture, null, ct);
+            evidence = await LatestEvidenceAsync(db, input.HostId, ct);
+        }
+
         if (evidence is null)
         {
             return CaptureRefusals.NoEvidence(host);
@@ -78,15 +85,32 @@ public sealed class CaptureBaseline(
             return CaptureRefusals.Failed(host, failure);
         }
 
+        var clusters = input.Clusters?.ToImmutableArray() ?? into.Value?.Clusters ?? [];
+        if (input.Kind == BaselineKinds.Runtime)
+        {
+            return evidence.MeasurementFault is { } fault ? CaptureRefusals.Measurements(host, fault)
+                : await MeasuredAsync(db, evidence, ct) is { } text ? CapturedFiles.Of(evidence, text, host, into.Value, clusters)
+                : CaptureRefusals.NoMeasurements(host);
+        }
+
         var log = await db.EventLogs.Where(l => l.Digest == evidence.EventLogDigest).Select(l => l.Content).FirstOrDefaultAsync(ct);
         if (log is null)
         {
             return CaptureRefusals.NoLog(host);
         }
 
-        var clusters = input.Clusters?.ToImmutableArray() ?? into.Value?.Clusters ?? [];
         return CapturedContent.Of(evidence, log, input.Kind, host, into.Value, clusters);
     }
+
+    // The latest evidence of a host has the host's own id.
+    private static Task<EvidenceRecord?> LatestEvidenceAsync(PortalDbContext db, Guid hostId, CancellationToken ct) =>
+        db.Evidence.AsNoTracking().FirstOrDefaultAsync(e => e.Id == hostId && e.HostId == hostId, ct);
+
+    // The list as far as this evidence vouches for it; null when it has moved on or there is none.
+    private static async Task<byte[]?> MeasuredAsync(PortalDbContext db, EvidenceRecord evidence, CancellationToken ct) =>
+        evidence.Measurements is { } entries && await db.MeasurementProgress.AnyAsync(p => p.HostId == evidence.HostId && p.Position == entries, ct)
+            ? await MeasurementStore.TextAsync(db, evidence.HostId, ct)
+            : null;
 
     // What the baseline says now, if a revision of one is to be started.
     private static async Task<Outcome<BaselineContent?>> LatestAsync(PortalDbContext db, Input input, CancellationToken ct)

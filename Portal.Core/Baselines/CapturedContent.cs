@@ -145,6 +145,15 @@ internal static class CaptureRefusals
     public static Refusal Nothing(string host) => Refusal.Conflict(
         "baseline.capture.nothing", $"The latest evidence of {host} holds none of the PCRs of this kind.", "Attest the host again with those PCRs, then capture.");
 
+    public static Refusal NoMeasurements(string host) => Refusal.Conflict(
+        "baseline.capture.no_measurements", $"{host} sent no list of the files it used.", "Boot its kernel with an IMA policy (for example ima_policy=tcb ima_hash=sha256), and let its agent read /sys/kernel/security/ima.");
+
+    public static Refusal Measurements(string host, string why) => Refusal.Conflict(
+        "baseline.capture.measurements", $"The list of files that {host} sent proves nothing: {why}", "Treat what runs on the host as unknown until its list is explained; capture from another.");
+
+    public static Refusal NoFiles(string host) => Refusal.Conflict(
+        "baseline.capture.no_files", $"The list of files that {host} sent names none that could be approved.", "Boot its kernel with an IMA policy that measures programs, such as ima_policy=tcb with ima_hash=sha256.");
+
     public static Refusal OtherKind(string name) => Refusal.Invalid(
-        "baseline.capture.kind", "kind", $"'{name}' is a baseline of the other kind.", "Choose that kind, or create a new baseline.");
+        "baseline.capture.kind", "kind", $"'{name}' is a baseline of another kind.", "Choose that kind, or create a new baseline.");
 }

@@ -1,4 +1,5 @@
 using FluentValidation;
+using Portal.Core.Inventory;
 
 namespace Portal.Core.Baselines;
 
@@ -32,6 +33,12 @@ public sealed class ContentRules : AbstractValidator<BaselineContent>
     /// <summary>Highest PCR there is (TCG PC Client Platform TPM Profile: 24 PCRs).</summary>
     public const int HighestPcr = 23;
 
+    /// <summary>Most digests of a runtime baseline.</summary>
+    public const int MostRuntimeDigests = 50_000;
+
+    /// <summary>Longest path, in characters. Source: Linux, "PATH_MAX".</summary>
+    public const int LongestPath = 4096;
+
     private const int ImaPcr = 10;
     private const uint NoAction = 0x00000003;
 
@@ -53,6 +60,11 @@ public sealed class ContentRules : AbstractValidator<BaselineContent>
             }
 
             Pcrs(found, content, size);
+            if (content.Runtime is { } runtime)
+            {
+                Runtime(found, content, runtime);
+            }
+
             if (content.Clusters.Length > MostClusters)
             {
                 found.Refuse("baseline.clusters.many", "content.clusters", $"It names more than {MostClusters} clusters.", "Name none, which means all of them.");
@@ -63,6 +75,51 @@ public sealed class ContentRules : AbstractValidator<BaselineContent>
                 found.Refuse("baseline.notes", "content.notes", $"The notes are longer than {LongestNotes} characters or hold control characters.", "Shorten or clean them.");
             }
         });
+    }
+
+    /// <summary>What is wrong with a content for a baseline of a kind; null when nothing is.</summary>
+    public static Refusal? RefusalOf(BaselineContent content, BaselineKinds kind) => kind == BaselineKinds.Runtime == (content.Runtime is not null)
+        ? Instance.Refusal(content)
+        : Refusal.Invalid(
+            "baseline.content.kind",
+            "content",
+            kind == BaselineKinds.Runtime ? "A runtime baseline approves files, and this content names none." : $"A {PolicyWords.Kinds(kind)} baseline approves PCRs, and this content approves files.",
+            "Use content of the baseline's own kind.");
+
+    private static void Runtime(ValidationContext<BaselineContent> found, BaselineContent content, RuntimeReference runtime)
+    {
+        const string Field = "content.runtime";
+        if (content.Pcrs.Length > 0)
+        {
+            found.Refuse("baseline.runtime.pcrs", "content.pcrs", "A runtime baseline covers files and no PCR beside them.", "Cover the PCRs with a firmware or hypervisor baseline.");
+        }
+
+        if (runtime.DigestCount > MostRuntimeDigests)
+        {
+            found.Refuse("baseline.runtime.many", Field, $"It approves {runtime.DigestCount:N0} digests; at most {MostRuntimeDigests:N0} fit.", "Split it by scope, or leave out what hosts do not use.");
+            return;
+        }
+
+        for (var i = 0; i < runtime.Files.Length; i++)
+        {
+            var (path, digests) = (runtime.Files[i].Path, runtime.Files[i].Digests);
+            if (path.Length is 0 or > LongestPath || !Text.IsOneLine(path) || path.Contains(' ', StringComparison.Ordinal))
+            {
+                found.Refuse("baseline.runtime.path", $"{Field}.files[{i}].path", $"Path {i + 1} is empty, too long, or holds spaces or control characters.", "Write it as the kernel lists it: with an underscore for each space.");
+                return;
+            }
+
+            if (digests.Length == 0)
+            {
+                found.Refuse("baseline.runtime.no_digest", $"{Field}.files[{i}].digests", $"No digest is approved for {path}.", "Give it at least one, or leave the path out.");
+                return;
+            }
+        }
+
+        if (runtime.Compile() is { Succeeded: false, Refusal: var why })
+        {
+            found.Refuse(why.Code, $"{Field}.{why.Field}", why.Sentence, why.Remedy);
+        }
     }
 
     private static void Pcrs(ValidationContext<BaselineContent> found, BaselineContent content, int size)

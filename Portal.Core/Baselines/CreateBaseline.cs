@@ -25,13 +25,13 @@ public sealed class CreateBaseline(RevisionDesk desk)
     private static async Task<Outcome<RevisionStanding>> AttemptAsync(DeskStep step, Input input, Story story)
     {
         var named = new BaselineName(input.Name?.Trim() ?? "", input.Description?.Trim() ?? "", input.Kind);
-        var content = (input.Content ?? BaselineContent.Empty).Normalized();
+        var content = (input.Content ?? BaselineContent.EmptyOf(input.Kind)).Normalized();
         if (BaselineNameRules.Instance.Refusal(named) is { } badName)
         {
             return badName;
         }
 
-        if (ContentRules.Instance.Refusal(content) is { } badContent)
+        if (ContentRules.RefusalOf(content, named.Kind) is { } badContent)
         {
             return badContent;
         }

@@ -38,8 +38,8 @@ public sealed class EditRevision(RevisionDesk desk)
             return BaselineRefusals.EditedMeanwhile(title);
         }
 
-        var content = (input.Content ?? BaselineContent.Empty).Normalized();
-        if (ContentRules.Instance.Refusal(content) is { } bad)
+        var content = (input.Content ?? BaselineContent.EmptyOf(found.Value.Baseline.Kind)).Normalized();
+        if (ContentRules.RefusalOf(content, found.Value.Baseline.Kind) is { } bad)
         {
             return bad;
         }

@@ -40,7 +40,7 @@ public sealed class NewRevision(RevisionDesk desk)
         }
 
         var content = (input.Content ?? BaselineContent.Parse(latest.Content)).Normalized();
-        if (ContentRules.Instance.Refusal(content) is { } bad)
+        if (ContentRules.RefusalOf(content, baseline.Kind) is { } bad)
         {
             return bad;
         }

@@ -35,7 +35,7 @@ public sealed class SubmitRevision(RevisionDesk desk)
         }
 
         var content = BaselineContent.Parse(revision.Content);
-        if ((ContentRules.Instance.Refusal(content) ?? await step.MissingClusterAsync(content)) is { } bad)
+        if ((ContentRules.RefusalOf(content, found.Value.Baseline.Kind) ?? await step.MissingClusterAsync(content)) is { } bad)
         {
             return bad;
         }

@@ -39,6 +39,9 @@ public enum BaselineKinds
 
     /// <summary>Boot loader, kernel and hypervisor (OpenAttestation: VMM MLE).</summary>
     Hypervisor = 2,
+
+    /// <summary>Files used while the host runs, as the kernel's IMA measures them.</summary>
+    Runtime = 4,
 }
 
 /// <summary>The trust policy of a cluster: what is required, and how long an appraisal counts.</summary>

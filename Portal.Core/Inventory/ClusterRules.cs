@@ -64,8 +64,11 @@ public sealed class TrustPolicyRules : AbstractValidator<TrustPolicy>
     private TrustPolicyRules()
     {
         RuleFor(p => p.RequiredKinds)
-            .Must(kinds => kinds is BaselineKinds.Firmware or BaselineKinds.Hypervisor or (BaselineKinds.Firmware | BaselineKinds.Hypervisor))
+            .Must(kinds => kinds != BaselineKinds.None && (kinds & ~(BaselineKinds.Firmware | BaselineKinds.Hypervisor | BaselineKinds.Runtime)) == 0)
             .RefusedAs("cluster.policy.kinds", "A cluster that requires no kind of baseline would trust no host.", "Require firmware, hypervisor or both.");
+        RuleFor(p => p.RequiredKinds)
+            .Must(kinds => !kinds.HasFlag(BaselineKinds.Runtime) || kinds.HasFlag(BaselineKinds.Hypervisor))
+            .RefusedAs("cluster.policy.runtime", "What a running kernel measures is worth something only when the kernel itself is approved.", "Require hypervisor together with runtime.");
         RuleFor(p => p.Lifetime)
             .InclusiveBetween(ShortestLifetime, LongestLifetime)
             .RefusedAs("cluster.policy.lifetime", "A verdict counts for between 30 seconds and 24 hours.", "Choose a time within these limits.");

@@ -29,14 +29,20 @@ public static class PolicyWords
         return [.. all.OfType<PolicyDifference>()];
     }
 
-    /// <summary>Kinds as a person says them: <c>firmware and hypervisor</c>.</summary>
-    public static string Kinds(BaselineKinds kinds) => kinds switch
+    /// <summary>Kinds as a person says them: <c>firmware, hypervisor and runtime</c>.</summary>
+    public static string Kinds(BaselineKinds kinds)
     {
-        BaselineKinds.None => "none",
-        BaselineKinds.Firmware => "firmware",
-        BaselineKinds.Hypervisor => "hypervisor",
-        _ => "firmware and hypervisor",
-    };
+        var words = AllKinds.Where(kind => kinds.HasFlag(kind)).Select(kind => kind.ToString().ToLowerInvariant()).ToList();
+        return words.Count switch
+        {
+            0 => "none",
+            1 => words[0],
+            _ => $"{string.Join(", ", words.SkipLast(1))} and {words[^1]}",
+        };
+    }
+
+    /// <summary>Every kind there is, in the order of a boot.</summary>
+    public static IReadOnlyList<BaselineKinds> AllKinds { get; } = [BaselineKinds.Firmware, BaselineKinds.Hypervisor, BaselineKinds.Runtime];
 
     /// <summary>An exact time in the largest unit that keeps it whole: <c>90 s</c>, <c>10 min</c>, <c>24 h</c>.</summary>
     public static string Duration(TimeSpan time)

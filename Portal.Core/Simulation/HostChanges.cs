@@ -24,6 +24,7 @@ internal static class HostChanges
                 BootedAt = now,
                 ResetCount = host.ResetCount + 1,
                 RestartCount = 0,
+                StrangePrograms = 0,
             }),
             .. domains.Values.Where(d => d.State != DomainState.ShutOff).Select(d => new FileChange.DomainSaved(host.Name, d with { State = DomainState.ShutOff })),
         ],

@@ -45,6 +45,9 @@ public sealed record SimulatedHost
     /// <summary>The TPM's restartCount: counts resumes within a boot.</summary>
     public uint RestartCount { get; init; }
 
+    /// <summary>Programs that ran since it booted and that no system brings.</summary>
+    public int StrangePrograms { get; init; }
+
     /// <summary>Whether its attestation agent does not answer.</summary>
     public bool AgentSilent { get; init; }
 

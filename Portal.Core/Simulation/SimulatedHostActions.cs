@@ -49,6 +49,14 @@ public sealed class SimulatedHostActions(
     public Task<Outcome<Done>> RebootAsync(Caller caller, Guid hostId, CancellationToken ct) =>
         DoAsync(caller, hostId, "simulation.rebooted", host => Rebooted(host, "rebooted"), ct);
 
+    /// <summary>Runs a program that no system brings: its kernel measures it, and it stays measured until the host reboots.</summary>
+    public Task<Outcome<Done>> RunProgramAsync(Caller caller, Guid hostId, CancellationToken ct) => DoAsync(
+        caller,
+        hostId,
+        "simulation.program",
+        host => HostChange.Of(host with { StrangePrograms = host.StrangePrograms + 1 }, "ran a program nobody approved"),
+        ct);
+
     /// <summary>The attestation agent answers nothing any more.</summary>
     public Task<Outcome<Done>> GoSilentAsync(Caller caller, Guid hostId, CancellationToken ct) => DoAsync(
         caller,

@@ -127,6 +127,24 @@ internal sealed class EventLogConfiguration : IEntityTypeConfiguration<EventLogR
     }
 }
 
+internal sealed class MeasurementProgressConfiguration : IEntityTypeConfiguration<MeasurementProgress>
+{
+    public void Configure(EntityTypeBuilder<MeasurementProgress> builder)
+    {
+        builder.HasKey(p => p.HostId);
+        builder.HasOne<Host>().WithOne().HasForeignKey<MeasurementProgress>(p => p.HostId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
+internal sealed class MeasurementSegmentConfiguration : IEntityTypeConfiguration<MeasurementSegment>
+{
+    public void Configure(EntityTypeBuilder<MeasurementSegment> builder)
+    {
+        builder.HasKey(s => new { s.HostId, s.Start });
+        builder.HasOne<Host>().WithMany().HasForeignKey(s => s.HostId).OnDelete(DeleteBehavior.Cascade);
+    }
+}
+
 internal sealed class BaselineConfiguration : IEntityTypeConfiguration<Baseline>
 {
     public void Configure(EntityTypeBuilder<Baseline> builder) => builder.HasIndex(b => b.Name).IsUnique();

@@ -65,6 +65,12 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
     /// <summary>Event logs, by digest.</summary>
     public DbSet<EventLogRecord> EventLogs => Set<EventLogRecord>();
 
+    /// <summary>How far hosts' measurement lists were found.</summary>
+    public DbSet<MeasurementProgress> MeasurementProgress => Set<MeasurementProgress>();
+
+    /// <summary>Hosts' measurement lists, in segments.</summary>
+    public DbSet<MeasurementSegment> MeasurementSegments => Set<MeasurementSegment>();
+
     /// <summary>Baselines.</summary>
     public DbSet<Baseline> Baselines => Set<Baseline>();
 

@@ -47,6 +47,12 @@ public sealed record ImaDeviation(ImaDeviationKind Kind, int Position, string Pa
 /// <param name="First">The first of them, or null.</param>
 public sealed record ImaAppraisal(int Checked, int Excluded, int Deviations, ImaDeviation? First)
 {
+    /// <summary>How many deviations are told one by one.</summary>
+    public const int MostListed = 20;
+
+    /// <summary>The first of them, at most <see cref="MostListed"/>, in the order of the list.</summary>
+    public IReadOnlyList<ImaDeviation> Listed { get; init; } = [];
+
     /// <summary>Compares the entries found now with what hosts may run.</summary>
     /// <param name="verified">Entries a quote vouches for.</param>
     /// <param name="reference">What is allowed.</param>
@@ -55,7 +61,7 @@ public sealed record ImaAppraisal(int Checked, int Excluded, int Deviations, Ima
         ArgumentNullException.ThrowIfNull(verified);
         ArgumentNullException.ThrowIfNull(reference);
         int excluded = 0, deviations = 0;
-        ImaDeviation? first = null;
+        List<ImaDeviation>? listed = null;
         for (var i = 0; i < verified.Count; i++)
         {
             var entry = verified.List[verified.From + i];
@@ -67,9 +73,10 @@ public sealed record ImaAppraisal(int Checked, int Excluded, int Deviations, Ima
             if (kind is not { } found)
                 continue;
             deviations++;
-            first ??= new(found, position, entry.PathText, Digest(entry));
+            if (listed is not { Count: >= MostListed })
+                (listed ??= []).Add(new(found, position, entry.PathText, Digest(entry)));
         }
-        return new(verified.Count, excluded, deviations, first);
+        return listed is null ? new(verified.Count, excluded, 0, null) : new(verified.Count, excluded, deviations, listed[0]) { Listed = listed };
     }
 
     /// <summary>The first entry was checked with the list. A later one, of a kernel that another one started, must say the same.</summary>

@@ -64,6 +64,6 @@ public sealed class AttestationDeskTests
             return await inner.AttestAsync(subject, policy, nonceIssued, ct);
         }
 
-        public AttestationReport Reappraise(EvidenceRecord stored, byte[]? eventLog, AppraisalPolicy policy) => inner.Reappraise(stored, eventLog, policy);
+        public AttestationReport Reappraise(StoredEvidence stored, AppraisalPolicy policy) => inner.Reappraise(stored, policy);
     }
 }

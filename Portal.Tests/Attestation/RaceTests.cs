@@ -20,7 +20,7 @@ public sealed class RaceTests
         await using var db = pool.Database();
         var stored = await db.Evidence.AsNoTracking().SingleAsync(e => e.Id == id, pool.Ct);
         var log = await db.EventLogs.Where(l => l.Digest == stored.EventLogDigest).Select(l => l.Content).SingleAsync(pool.Ct);
-        var late = pool.Get<IAttestationService>().Reappraise(stored, log, (await pool.Get<PolicyReader>().OfAsync(pool.Cluster, pool.Ct))!);
+        var late = pool.Get<IAttestationService>().Reappraise(new(stored, log), (await pool.Get<PolicyReader>().OfAsync(pool.Cluster, pool.Ct))!);
         TrustedPool.Expect(await pool.Get<SimulatedHostActions>().UpdateBootLoaderAsync(TrustedPool.Administrator, id, reboot: true, pool.Ct));
         pool.Time.Advance(TimeSpan.FromSeconds(30));
         Assert.Equal(Verdict.Untrusted, (await pool.AttestAsync(Host)).Verdict);

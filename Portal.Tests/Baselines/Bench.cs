@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core;
 using Portal.Core.Access;
+using Portal.Core.Attestation;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
 using Portal.Tests.World;
@@ -13,7 +14,7 @@ namespace Portal.Tests.Baselines;
 internal sealed class Bench : DatabaseBench
 {
     private Bench()
-        : base(rooms => rooms.AddBaselines())
+        : base(rooms => rooms.AddBaselines().AddSingleton<IAttestNow, NobodyAnswers>())
     {
     }
 
@@ -95,4 +96,10 @@ internal static class Contents
     public static PcrReference Events(int pcr, params ReadOnlySpan<EventReference> events) => new(pcr, [], [.. events]);
 
     public static EventReference Event(int digest, string label = "", bool optional = false, uint type = Application) => new(type, [Digest(digest)], label, optional);
+}
+
+/// <summary>Hosts of a bench without attestation: nobody can be asked.</summary>
+internal sealed class NobodyAnswers : IAttestNow
+{
+    public Task<HostAttestation?> AttestAsync(Guid hostId, AttestationPurpose purpose, Guid? operationId, CancellationToken ct) => Task.FromResult<HostAttestation?>(null);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Portal.Core.Attestation;
@@ -16,13 +17,20 @@ internal sealed class MeddlingChannel(SimulatedAttesterChannel inner) : IAtteste
     /// <summary>A host that lets another one answer for it.</summary>
     public (Guid From, HostEndpoint To)? Relay { get; set; }
 
+    /// <summary>What every request asked for, in order.</summary>
+    public ConcurrentQueue<(HostEndpoint Host, QuoteRequest Request)> Asked { get; } = new();
+
+    /// <summary>Changes the evidence of a host on its way.</summary>
+    public Func<HostEndpoint, Evidence, Evidence> OnTheWay { get; set; } = (_, evidence) => evidence;
+
     public bool Reaches(HostEndpoint host) => inner.Reaches(host);
 
     public async ValueTask<ChannelAnswer> QuoteAsync(HostEndpoint host, QuoteRequest request, CancellationToken ct)
     {
+        Asked.Enqueue((host, request));
         var answer = await inner.QuoteAsync(Of(host), request, ct);
         await BeforeArrival(host);
-        return answer;
+        return answer is ChannelAnswer.Answered(var evidence) ? new ChannelAnswer.Answered(OnTheWay(host, evidence)) : answer;
     }
 
     public ValueTask<AttesterIdentity?> IdentifyAsync(HostEndpoint host, CancellationToken ct) => inner.IdentifyAsync(Of(host), ct);

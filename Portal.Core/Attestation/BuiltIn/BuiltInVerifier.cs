@@ -36,10 +36,29 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
             return Trouble(subject, policy, CheckOutcome.AgentUnreachable, Silent("No adapter reaches its agent."));
         }
 
-        var issuedAt = time.GetUtcNow();
         var operations = nonceIssued();
+        var measurementsFrom = MeasurementsFrom(subject, policy);
+        var report = await AskAsync(channel, subject, policy, key, operations, measurementsFrom, ct);
+
+        // A list that does not go on from where it was found may begin anew: the host may have booted in between.
+        return measurementsFrom > 0 && report.Checked?.Runtime is { Fault: not null }
+            ? await AskAsync(channel, subject, policy, key, operations, 0, ct)
+            : report;
+    }
+
+    /// <summary>The first entry needed: the one after those found before, unless a baseline was never compared with those.</summary>
+    private static int? MeasurementsFrom(AttestationSubject subject, AppraisalPolicy policy) =>
+        !policy.NeedsMeasurements && subject.Purpose != AttestationPurpose.Capture ? null
+        : subject.Runtime is { } known && known.Covers(policy.Set) ? known.State.Position
+        : 0;
+
+    private async Task<AttestationReport> AskAsync(
+        IAttesterChannel channel, AttestationSubject subject, AppraisalPolicy policy, AttestationKey key, IReadOnlyList<Guid> operations, int? measurementsFrom, CancellationToken ct)
+    {
+        var issuedAt = time.GetUtcNow();
         var nonce = Nonce.Mint(subject.Host.Id, subject.Purpose, operations);
-        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), [.. policy.Pcrs.Union(channel.AlwaysQuotes).Order()], WithEventLog: true);
+        var pcrs = policy.Pcrs.Union(channel.AlwaysQuotes).Union(measurementsFrom is null ? [] : [ImaList.Pcr]);
+        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), [.. pcrs.Order()], WithEventLog: true) { MeasurementsFrom = measurementsFrom };
         return await AskAsync(channel, subject, request, ct) switch
         {
             ChannelAnswer.Answered(var evidence) => Judge(subject, policy, key, evidence, new Asked(nonce, request, operations, issuedAt)),
@@ -51,8 +70,9 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
     }
 
     /// <inheritdoc/>
-    public AttestationReport Reappraise(EvidenceRecord stored, byte[]? eventLog, AppraisalPolicy policy)
+    public AttestationReport Reappraise(StoredEvidence evidence, AppraisalPolicy policy)
     {
+        var stored = evidence.Record;
         var report = new AttestationReport(stored.HostId, AttestationPurpose.Reappraisal, stored.IssuedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter) { ClusterId = policy.Set.ClusterId, OfEvidence = stored.Digest };
         var (key, unacceptable) = KeyOf(stored.HostId, stored.AttestationKey);
         if (key is null)
@@ -61,13 +81,24 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
         }
 
         // The bank and PCRs are those of then: a new policy may look at fewer or other ones, and what is lacking is a mismatch.
-        var evidence = EvidenceCodec.Read(stored, eventLog);
-        var request = new QuoteRequest(stored.Nonce, (ushort)stored.Bank, [.. evidence.Pcrs.Keys.Order()], eventLog is not null);
-        var (valid, failure) = EvidenceCheck.Check(key, evidence, stored.Nonce, request);
-        return valid is null
-            ? report with { Outcome = CheckOutcome.ProtocolError, Failure = failure }
-            : report with { Appraisal = Appraiser.Appraise(valid, policy.Set), Checked = valid };
+        var sent = EvidenceCodec.Read(stored, evidence.EventLog) with { Measurements = evidence.Measurements is { } text ? new SentMeasurements(0, text) : null };
+        var request = new QuoteRequest(stored.Nonce, (ushort)stored.Bank, [.. sent.Pcrs.Keys.Order()], evidence.EventLog is not null) { MeasurementsFrom = 0 };
+        var (valid, failure) = EvidenceCheck.Check(key, sent, stored.Nonce, request);
+        if (valid is null)
+        {
+            return report with { Outcome = CheckOutcome.ProtocolError, Failure = failure };
+        }
+
+        valid = valid with { Runtime = valid.Runtime ?? Known(evidence) };
+        return report with { Appraisal = Appraiser.Appraise(valid, policy.Set), Checked = valid with { Runtime = null } };
     }
+
+    private static RuntimeEvidence? Known(StoredEvidence evidence) => evidence switch
+    {
+        { Record.MeasurementFault: { } fault } => RuntimeEvidence.Refused(fault),
+        { Runtime: { } known } => RuntimeEvidence.Of(known),
+        _ => null,
+    };
 
     private async ValueTask<ChannelAnswer> AskAsync(IAttesterChannel channel, AttestationSubject subject, QuoteRequest request, CancellationToken ct)
     {
@@ -91,7 +122,7 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
     private AttestationReport Judge(AttestationSubject subject, AppraisalPolicy policy, AttestationKey key, Evidence evidence, Asked asked)
     {
         var stored = EvidenceCodec.Write(subject, evidence, asked.Nonce, asked.Operations, asked.IssuedAt);
-        var (valid, failure) = EvidenceCheck.Check(key, evidence, asked.Nonce.Text, asked.Request);
+        var (valid, failure) = EvidenceCheck.Check(key, evidence, asked.Nonce.Text, asked.Request, subject.Runtime);
         failure ??= ClockWentBack(subject.Previous, valid!);
         if (failure is not null)
         {
@@ -99,11 +130,16 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
             return Failed(subject, policy, failure, asked.IssuedAt) with { Evidence = stored, EventLog = EvidenceCheck.IsReadable(evidence.EventLog) ? evidence.EventLog : null };
         }
 
+        stored.MeasurementFault = valid!.Runtime?.Fault;
+        var found = valid.Runtime?.Verified is { } verified
+            ? new RuntimeReport(verified.State, verified.Position == 0, MeasurementText.LinesOf(evidence.Measurements!, verified), verified.Count)
+            : null;
         return new AttestationReport(subject.Host.Id, subject.Purpose, asked.IssuedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter)
         {
             ClusterId = policy.Set.ClusterId,
-            Appraisal = Appraiser.Appraise(valid!, policy.Set),
+            Appraisal = Appraiser.Appraise(valid, policy.Set),
             Checked = valid,
+            Runtime = found,
             Evidence = stored,
             EventLog = evidence.EventLog,
             MeasurementDigest = EvidenceCodec.MeasurementDigest(stored),

@@ -11,6 +11,9 @@ namespace Portal.Core.Attestation.BuiltIn;
 /// <param name="Notes">Remarks that take no trust.</param>
 public sealed record CheckedEvidence(TpmsAttest Quote, PcrBank Bank, EventLog? Log, uint Explained, IReadOnlyList<Finding> Notes)
 {
+    /// <summary>What the kernel's measurement list says; null when it was not asked for or not sent.</summary>
+    public RuntimeEvidence? Runtime { get; init; }
+
     /// <summary>Whether the log leads to the quoted value of a PCR.</summary>
     public bool Explains(int pcr) => (Explained >> pcr & 1) != 0;
 }
@@ -29,7 +32,8 @@ public static class EvidenceCheck
     /// <param name="evidence">What came.</param>
     /// <param name="nonce">The nonce of this request.</param>
     /// <param name="request">What was asked for.</param>
-    public static (CheckedEvidence? Evidence, Finding? Failure) Check(AttestationKey key, Evidence evidence, string nonce, QuoteRequest request)
+    /// <param name="known">How far the host's measurement list was found before, when it is to be gone on with.</param>
+    public static (CheckedEvidence? Evidence, Finding? Failure) Check(AttestationKey key, Evidence evidence, string nonce, QuoteRequest request, RuntimeKnown? known = null)
     {
         var bank = (TpmAlgorithm)request.Bank;
         Span<byte> expected = stackalloc byte[64];
@@ -51,14 +55,24 @@ public static class EvidenceCheck
             notes.Add(Failures.Note(FindingCode.ClockUnsafe, "The TPM lost power in disorder and does not vouch for its clock.", "Nothing to do: it says so until its clock has run on for a while."));
         }
 
-        if (evidence.EventLog is not { Length: > 0 } bytes)
+        var (log, explained, failure) = evidence.EventLog is { Length: > 0 } bytes ? CheckLog(bytes, bank, values, notes) : default;
+        return failure is null
+            ? (new CheckedEvidence(quote.Attest, values, log, explained, notes) { Runtime = CheckMeasurements(evidence, request, quote, known) }, null)
+            : (null, failure);
+    }
+
+    /// <summary>A list that cannot be found in PCR 10 is no failed check: it concerns only those who require it, and some kernels cannot do better.</summary>
+    private static RuntimeEvidence? CheckMeasurements(Evidence evidence, QuoteRequest request, VerifiedQuote quote, RuntimeKnown? known)
+    {
+        if (request.MeasurementsFrom is not { } from || evidence.Measurements is not { } sent)
         {
-            return (new CheckedEvidence(quote.Attest, values, null, 0, notes), null);
+            return null;
         }
 
-        return CheckLog(bytes, bank, values, notes) is var (log, explained, failure) && failure is null
-            ? (new CheckedEvidence(quote.Attest, values, log, explained, notes), null)
-            : (null, failure);
+        var goesOn = from > 0 ? known : null;
+        return MeasurementText.Verify(sent, quote, (TpmAlgorithm)request.Bank, goesOn).TryGet(out var verified, out var refusal)
+            ? RuntimeEvidence.Of(verified, goesOn?.Standings)
+            : RuntimeEvidence.Refused(refusal.Message);
     }
 
     /// <summary>Whether a log is one to keep though its evidence failed: somebody could read it.</summary>

@@ -36,8 +36,15 @@ internal static class EvidenceCodec
         return new Evidence(record.Quote, record.Signature, (ushort)record.Bank, pcrs.ToDictionary(p => p.Key, p => Convert.FromHexString(p.Value)), eventLog);
     }
 
-    /// <summary>Digest of what was measured, bank and PCR values: equal for two quotes of an unchanged host, whatever its log says beside them.</summary>
-    public static string MeasurementDigest(EvidenceRecord record) => Digest(BitConverter.GetBytes(record.Bank), [], record.Pcrs, null);
+    /// <summary>
+    /// Digest of what a boot measured, bank and PCR values: equal for two quotes of an unchanged host, whatever its log says beside them.
+    /// Without PCR 10, which grows with every file the running host uses.
+    /// </summary>
+    public static string MeasurementDigest(EvidenceRecord record)
+    {
+        var pcrs = JsonSerializer.Deserialize<SortedDictionary<int, string>>(record.Pcrs) ?? [];
+        return Digest(BitConverter.GetBytes(record.Bank), [], pcrs.Remove(Tpm.ImaList.Pcr) ? JsonSerializer.Serialize(pcrs) : record.Pcrs, null);
+    }
 
     private static string Digest(byte[] quote, byte[] signature, string pcrs, string? logDigest)
     {

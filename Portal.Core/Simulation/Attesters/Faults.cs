@@ -27,7 +27,7 @@ internal static class Faults
         Fault.MissingPcr => honest with { Pcrs = [.. honest.Pcrs.SkipLast(1)] },
         Fault.ClockWentBack => honest with { Moment = honest.Moment with { Clock = 1 } },
         Fault.BootEventAbsent or Fault.BootEventExtra or Fault.BootEventsReordered or Fault.BankUnmeasured =>
-            honest with { Image = BootImage.Of(Changed(fault, honest.Image.Events), honest.Image.Platform) },
+            honest with { Image = BootImage.Of(Changed(fault, honest.Image.Events), honest.Image.Platform, honest.Image.Files) },
         _ => honest,
     };
 

@@ -116,11 +116,19 @@ public sealed class SimulatedAttesterChannel : IAttesterChannel
     {
         var image = images.Of(attester.Booted);
         var key = await keys.GetAsync(attester.KeyIndex, ct);
-        var plan = new QuotePlan(image, key, TpmMoment.Of(attester, image, time.GetUtcNow()), nonce, request.Bank, request.Pcrs, TcgAlgorithm.Sha256);
+        var plan = new QuotePlan(image, key, TpmMoment.Of(attester, image, time.GetUtcNow()), nonce, request.Bank, request.Pcrs, TcgAlgorithm.Sha256) { StrangePrograms = attester.StrangePrograms };
+        return await AnswerAsync(attester, plan, request, fault, ct) with { Measurements = Measurements(plan, request) };
+    }
+
+    private static SentMeasurements? Measurements(QuotePlan plan, QuoteRequest request) =>
+        request.MeasurementsFrom is { } entry && plan.Runtime.From(entry) is var (first, text) ? new SentMeasurements(first, text) : null;
+
+    private async ValueTask<Evidence> AnswerAsync(SimulatedHost attester, QuotePlan plan, QuoteRequest request, Fault? fault, CancellationToken ct)
+    {
         if (fault is not { } how)
         {
             last[attester.Name] = plan;
-            return SimulatedTpm.Quote(plan, request.WithEventLog ? image.EventLog : null);
+            return SimulatedTpm.Quote(plan, request.WithEventLog ? plan.Image.EventLog : null);
         }
 
         var anothers = await keys.GetAsync((attester.KeyIndex + 2) % SimulatedKeys.Size, ct);

@@ -23,7 +23,14 @@ internal sealed record TpmMoment(ulong Clock, uint ResetCount, uint RestartCount
 /// <param name="Bank">Which bank.</param>
 /// <param name="Pcrs">Which PCRs.</param>
 /// <param name="Hash">The hash that is signed, and over the PCR values.</param>
-internal sealed record QuotePlan(BootImage Image, SimulatedKey Key, TpmMoment Moment, byte[] Nonce, ushort Bank, IReadOnlyList<int> Pcrs, ushort Hash);
+internal sealed record QuotePlan(BootImage Image, SimulatedKey Key, TpmMoment Moment, byte[] Nonce, ushort Bank, IReadOnlyList<int> Pcrs, ushort Hash)
+{
+    /// <summary>Programs that ran beside those of the system.</summary>
+    public int StrangePrograms { get; init; }
+
+    /// <summary>What the kernel measured.</summary>
+    public RuntimeImage Runtime => StrangePrograms == 0 ? Image.Runtime : Image.Runtime.After(Enumerable.Range(1, StrangePrograms).Select(SystemFiles.Strange));
+}
 
 /// <summary>TPM2_Quote: the attestation structure and its signature (TPM 2.0 Part 2, 10.12; Part 3, 18.4).</summary>
 internal static class SimulatedTpm
@@ -31,6 +38,7 @@ internal static class SimulatedTpm
     private const uint GeneratedValue = 0xFF54_4347;
     private const ushort AttestQuote = 0x8018;
     private const int PcrSelectBytes = 3;
+    private const int ImaPcr = 10;
 
     /// <summary>Longest qualifyingData a TPM of SHA-256 is sure to take: a TPMT_HA.</summary>
     public const int LongestNonce = 34;
@@ -41,7 +49,7 @@ internal static class SimulatedTpm
         foreach (var index in plan.Pcrs)
         {
             // A bank that is not allocated quotes nothing, as a real TPM clears the selection.
-            if (plan.Image.Pcr(plan.Bank, index) is { } value)
+            if ((index == ImaPcr ? plan.Runtime.Pcr(plan.Bank) : plan.Image.Pcr(plan.Bank, index)) is { } value)
             {
                 values[index] = value;
             }

@@ -10,11 +10,14 @@ public sealed class BootImage
     private const int PcrCount = 24;
 
     private readonly ImmutableDictionary<ushort, byte[][]> banks;
+    private readonly Lazy<RuntimeImage> runtime;
 
-    private BootImage(ImmutableArray<BootEvent> events, Platform platform)
+    private BootImage(ImmutableArray<BootEvent> events, Platform platform, ImmutableArray<UsedFile> files)
     {
         Events = events;
         Platform = platform;
+        Files = files;
+        runtime = new Lazy<RuntimeImage>(() => RuntimeImage.Of(this));
         EventLog = Log(events, platform.Banks);
         banks = platform.Banks.ToImmutableDictionary(bank => bank, bank => Replay(events, bank, platform.StartupLocality));
     }
@@ -29,15 +32,22 @@ public sealed class BootImage
 
     internal Platform Platform { get; }
 
+    /// <summary>What the system uses once it runs.</summary>
+    internal ImmutableArray<UsedFile> Files { get; }
+
+    /// <summary>What the kernel measured once the system runs.</summary>
+    internal RuntimeImage Runtime => runtime.Value;
+
     /// <summary>Boots a recipe.</summary>
     public static BootImage Of(BootRecipe recipe) => Of(
         [.. FirmwareEvents.BeforeBoot(recipe.Firmware), .. LoaderEvents.Of(recipe.Hypervisor), .. FirmwareEvents.ExitBootServices()],
-        Platform.Of(recipe.Firmware.Model));
+        Platform.Of(recipe.Firmware.Model),
+        SystemFiles.Of(recipe.Hypervisor));
 
-    /// <summary>Value of a PCR, or null when the bank is not allocated.</summary>
+    /// <summary>Value of a PCR when the kernel starts, or null when the bank is not allocated.</summary>
     public byte[]? Pcr(ushort bank, int index) => banks.TryGetValue(bank, out var pcrs) ? pcrs[index] : null;
 
-    internal static BootImage Of(ImmutableArray<BootEvent> events, Platform platform) => new(events, platform);
+    internal static BootImage Of(ImmutableArray<BootEvent> events, Platform platform, ImmutableArray<UsedFile> files) => new(events, platform, files);
 
     /// <summary>The log alone of other events: what a liar would send for this boot.</summary>
     internal byte[] LogOf(IEnumerable<BootEvent> others) => Log([.. others], Platform.Banks);
@@ -97,8 +107,6 @@ public sealed class BootImage
             Extend(pcrs, e.Pcr, bank, TcgAlgorithm.Hash(bank, e.Measured));
         }
 
-        // IMA's boot aggregate; the list that follows it is not simulated.
-        Extend(pcrs, 10, bank, TcgAlgorithm.Hash(bank, pcrs[..10].SelectMany(p => p).ToArray()));
         return pcrs;
     }
 

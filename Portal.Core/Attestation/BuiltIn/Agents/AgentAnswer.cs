@@ -8,6 +8,7 @@ namespace Portal.Core.Attestation.BuiltIn.Agents;
 /// <summary>
 /// The JSON of a keylime agent's <c>quotes/integrity</c> and <c>quotes/identity</c>, versions 2.1 to 2.6: <c>quote</c> is <c>r</c> and three parts in
 /// base64 with colons between (TPMS_ATTEST, TPMT_SIGNATURE, PCR values as tpm2_quote serializes them), <c>mb_measurement_list</c> the event log in base64,
+/// <c>ima_measurement_list</c> the kernel's measurement list as text from entry <c>ima_measurement_list_entry</c> on,
 /// <c>pubkey</c> the agent's own key, whose digest it extends into PCR 16. What is not asked for is not read.
 /// </summary>
 public static class AgentAnswer
@@ -69,8 +70,14 @@ public static class AgentAnswer
             return (null, "its event log is not base64");
         }
 
-        return (new Evidence(attest, signature, (ushort)bank, found.Pcrs.ToDictionary(p => p, p => found.Get(p)!), log), null);
+        return (new Evidence(attest, signature, (ushort)bank, found.Pcrs.ToDictionary(p => p, p => found.Get(p)!), log) { Measurements = Measurements(results) }, null);
     }
+
+    /// <summary>An agent that cannot read the kernel's list sends none; the place of its first entry is 0 where it is not said.</summary>
+    private static SentMeasurements? Measurements(JsonElement results) => Text(results, "ima_measurement_list") is not { } text ? null
+        : new SentMeasurements(
+            results.TryGetProperty("ima_measurement_list_entry", out var entry) && entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out var first) ? first : 0,
+            Encoding.UTF8.GetBytes(text));
 
     /// <summary>Whether PCR 16 holds nothing but the digest of a key's text.</summary>
     private static bool Holds(PcrBank bank, string key)

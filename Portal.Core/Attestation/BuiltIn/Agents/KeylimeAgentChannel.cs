@@ -18,6 +18,9 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
     /// <summary>The longest answer that is read, in bytes: an event log of <see cref="EvidenceCheck.LongestLog"/> in base64, and room for the rest.</summary>
     public const int LongestAnswer = 2 << 20;
 
+    /// <summary>The longest answer that is read when the kernel's measurement list was asked for, in bytes.</summary>
+    public const int LongestWithMeasurements = LongestAnswer + (18 << 20);
+
     private static readonly int[] Minors = [6, 5, 4, 3, 2, 1];
 
     private readonly ConcurrentDictionary<Guid, int> spoken = new();
@@ -59,16 +62,27 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
 
         var mask = request.Pcrs.Aggregate(0u, (bits, pcr) => bits | 1u << pcr);
         var query = FormattableString.Invariant($"/v2.{minor}/quotes/integrity?nonce={request.Nonce}&mask=0x{mask:x}&partial=0");
-        var (status, body) = await connections.GetAsync(host.Id, contact, query, LongestAnswer, ct);
+        var longest = LongestAnswer;
+        if (request.MeasurementsFrom is { } first)
+        {
+            query += FormattableString.Invariant($"&ima_ml_entry={first}");
+            longest = LongestWithMeasurements;
+        }
+
+        var (status, body) = await connections.GetAsync(host.Id, contact, query, longest, ct);
         switch (status)
         {
             case HttpStatusCode.OK when body is not null:
                 var (evidence, fault) = AgentAnswer.Read(body, (TpmAlgorithm)request.Bank);
                 return evidence is null
                     ? new ChannelAnswer.Garbled($"{fault}.")
-                    : new ChannelAnswer.Answered(request.WithEventLog ? evidence : evidence with { EventLog = null });
+                    : new ChannelAnswer.Answered(evidence with
+                    {
+                        EventLog = request.WithEventLog ? evidence.EventLog : null,
+                        Measurements = request.MeasurementsFrom is null ? null : evidence.Measurements,
+                    });
             case HttpStatusCode.OK:
-                return new ChannelAnswer.Garbled($"its answer has more than {LongestAnswer >> 20} MiB.");
+                return new ChannelAnswer.Garbled($"its answer has more than {longest >> 20} MiB.");
             case HttpStatusCode.NotFound:
                 // It may have been updated meanwhile.
                 spoken.TryRemove(host.Id, out _);

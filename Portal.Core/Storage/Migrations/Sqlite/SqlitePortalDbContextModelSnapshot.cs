@@ -427,6 +427,12 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.Property<long>("IssuedAt")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("MeasurementFault")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int?>("Measurements")
+                        .HasColumnType("INTEGER");
+
                     b.Property<string>("Nonce")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -536,6 +542,56 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.HasIndex("Verdict", "ValidUntil");
 
                     b.ToTable("Attestations", (string)null);
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.MeasurementProgress", b =>
+                {
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Bank")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Bytes")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<byte[]>("Pcr")
+                        .IsRequired()
+                        .HasColumnType("BLOB");
+
+                    b.Property<int>("Position")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("ResetCount")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("RestartCount")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Standings")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("HostId");
+
+                    b.ToTable("MeasurementProgress");
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.MeasurementSegment", b =>
+                {
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Start")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<byte[]>("Content")
+                        .IsRequired()
+                        .HasColumnType("BLOB");
+
+                    b.HasKey("HostId", "Start");
+
+                    b.ToTable("MeasurementSegments");
                 });
 
             modelBuilder.Entity("Portal.Core.Audit.AuditEntry", b =>
@@ -1271,6 +1327,24 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.HasOne("Portal.Core.Inventory.Host", null)
                         .WithOne()
                         .HasForeignKey("Portal.Core.Attestation.HostAttestation", "HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.MeasurementProgress", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithOne()
+                        .HasForeignKey("Portal.Core.Attestation.MeasurementProgress", "HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.MeasurementSegment", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithMany()
+                        .HasForeignKey("HostId")
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired();
                 });
