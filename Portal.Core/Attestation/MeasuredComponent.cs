@@ -18,6 +18,7 @@ public static class MeasuredComponent
         7 => "Secure Boot policy",
         8 => "boot commands",
         9 => "kernel or initrd",
+        10 => "files used",
         14 => "machine owner keys",
         _ => PcrMeaning.Of(pcr).Name,
     };

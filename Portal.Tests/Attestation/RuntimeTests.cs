@@ -22,7 +22,7 @@ public sealed class RuntimeTests
     public async Task Capture_HostNeverAskedForItsList_AsksAndTakesEveryFile()
     {
         await using var pool = await Meddling.StartAsync();
-        var content = await CapturedAsync(pool);
+        var content = await pool.CaptureFilesAsync(Host);
 
         Assert.Empty(content.Pcrs);
         Assert.Equal(40, content.Runtime!.Files.Length);
@@ -270,21 +270,14 @@ public sealed class RuntimeTests
     private static async Task<TrustedPool> ApprovedAsync()
     {
         var pool = await Meddling.StartAsync();
-        await pool.ApproveAsync("runtime", BaselineKinds.Runtime, await CapturedAsync(pool));
+        await pool.ApproveAsync("runtime", BaselineKinds.Runtime, await pool.CaptureFilesAsync(Host));
         return pool;
     }
 
     private static async Task<TrustedPool> RequiredAsync()
     {
-        var pool = await ApprovedAsync();
-        foreach (var host in new[] { Host, Other })
-        {
-            await pool.AttestAsync(host);
-        }
-
-        var cluster = await PolicyAsync(pool);
-        TrustedPool.Expect(await pool.Get<ChangeTrustPolicy>().ExecuteAsync(
-            TrustedPool.Administrator, new(pool.Cluster, cluster.Policy with { RequiredKinds = cluster.Policy.RequiredKinds | BaselineKinds.Runtime }, cluster.PolicyRevision), Ct));
+        var pool = await Meddling.StartAsync();
+        await pool.RequireRuntimeAsync(Host, Other);
         return pool;
     }
 
@@ -292,14 +285,6 @@ public sealed class RuntimeTests
     {
         await using var db = pool.Database();
         return await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == pool.Cluster, Ct);
-    }
-
-    private static async Task<BaselineContent> CapturedAsync(TrustedPool pool)
-    {
-        var captured = TrustedPool.Expect(await pool.Get<CaptureBaseline>().ExecuteAsync(
-            TrustedPool.Author, new((await pool.HostAsync(Host)).Id, BaselineKinds.Runtime, "captured"), Ct));
-        await using var db = pool.Database();
-        return BaselineContent.Parse(await db.BaselineRevisions.Where(r => r.Id == captured.RevisionId).Select(r => r.Content).SingleAsync(Ct));
     }
 
     private static async Task<Guid> BaselineAsync(TrustedPool pool)

@@ -128,6 +128,28 @@ internal sealed class TrustedPool : IAsyncDisposable
         return Expect(await Get<ApproveRevision>().ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash), Ct));
     }
 
+    /// <summary>Approves the files a host used as baseline <c>runtime</c> and requires the kind of its cluster.</summary>
+    public async Task RequireRuntimeAsync(params string[] hosts)
+    {
+        await ApproveAsync("runtime", BaselineKinds.Runtime, await CaptureFilesAsync(hosts[0]));
+        foreach (var host in hosts)
+        {
+            await AttestAsync(host);
+        }
+
+        await using var db = Database();
+        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == Cluster, Ct);
+        Expect(await Get<ChangeTrustPolicy>().ExecuteAsync(Administrator, new(Cluster, cluster.Policy with { RequiredKinds = cluster.Policy.RequiredKinds | BaselineKinds.Runtime }, cluster.PolicyRevision), Ct));
+    }
+
+    /// <summary>What a host used, as the draft of a baseline <c>captured</c> has it.</summary>
+    public async Task<BaselineContent> CaptureFilesAsync(string host)
+    {
+        var captured = Expect(await Get<CaptureBaseline>().ExecuteAsync(Author, new((await HostAsync(host)).Id, BaselineKinds.Runtime, "captured"), Ct));
+        await using var db = Database();
+        return BaselineContent.Parse(await db.BaselineRevisions.Where(r => r.Id == captured.RevisionId).Select(r => r.Content).SingleAsync(Ct));
+    }
+
     public static BaselineContent ContentOf(ReferenceImage reference) => new(
         (ushort)Portal.Core.Tpm.TpmAlgorithm.Sha256,
         [

@@ -11,6 +11,9 @@ namespace Portal;
 /// <summary>The frame around the pages.</summary>
 public static class ShellFeature
 {
+    /// <summary>Longest message of a browser, in bytes: a pasted baseline.</summary>
+    private const int LongestMessage = 2 << 20;
+
     public static void AddShell(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
@@ -19,7 +22,7 @@ public static class ShellFeature
             // A closed tab costs memory; the address of a page brings its state back.
             circuits.DisconnectedCircuitRetentionPeriod = TimeSpan.FromSeconds(30);
             circuits.DetailedErrors = builder.Environment.IsDevelopment();
-        });
+        }).AddHubOptions(hub => hub.MaximumReceiveMessageSize = LongestMessage);
         services.AddCascadingAuthenticationState();
         services.AddMudServices(mud =>
         {

@@ -46,6 +46,23 @@ public sealed class AttestationTabTests : HostPoolPageTest
     }
 
     [Fact]
+    public async Task Untrusted_UnapprovedProgramRan_NamesTheFileAndListsIt()
+    {
+        await StartAsync(hosts: 1);
+        await Pool.RequireRuntimeAsync("kvm-a01");
+        await Act(a => a.RunProgramAsync(TrustedPool.Administrator, Id("kvm-a01"), Pool.Ct));
+        await Pool.AttestAsync("kvm-a01");
+
+        var tab = await OpenAsync("kvm-a01");
+
+        tab.WaitForAssertion(() => Assert.Equal("It used a file that is not one you approved.", tab.Find("#verdict").TextContent.Trim()));
+        Assert.Contains("as the host says at /usr/local/bin/tool-1 (PCR 10, entry 41)", tab.Find(".verdict").TextContent, StringComparison.Ordinal);
+        Assert.Contains("see files", Assert.Single(tab.FindAll(".pcrs tr.first")).TextContent, StringComparison.Ordinal);
+        Assert.Contains("/usr/local/bin/tool-1", Assert.Single(tab.FindAll(".files tbody tr")).TextContent, StringComparison.Ordinal);
+        Assert.Contains("42 entries found in the quoted PCR 10", tab.Markup, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Untrusted_TwoHostsAlike_NamesTheOther()
     {
         await StartAsync(hosts: 2);

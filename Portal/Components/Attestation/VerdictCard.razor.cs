@@ -36,7 +36,8 @@ public sealed partial class VerdictCard(IServiceProvider services, HostExplanati
 
     private Finding? Leading => VerdictWords.Leading(View);
 
-    private int Following => View.Findings.Count(f => f.Follows && !f.IsNote && f.Kind == Leading?.Kind);
+    /// <summary>Of files, one does not follow from another; the leading sentence counts them.</summary>
+    private int Following => Leading?.Kind == BaselineKinds.Runtime ? 0 : View.Findings.Count(f => f.Follows && !f.IsNote && f.Kind == Leading?.Kind);
 
     /// <summary>First differences of other kinds.</summary>
     private List<Finding> Others => [.. View.Findings.Where(f => !f.IsNote && !f.Follows && f != Leading)];

@@ -18,7 +18,7 @@ public sealed partial class BaselineList(BaselineDirectory directory, Navigation
         ("review", RevisionState.InReview), ("sent-back", RevisionState.Rejected), ("draft", RevisionState.Draft), ("approved", RevisionState.Approved), ("retired", RevisionState.Retired),
     ];
 
-    private static readonly (string Value, BaselineKinds Kind)[] Kinds = [("firmware", BaselineKinds.Firmware), ("hypervisor", BaselineKinds.Hypervisor)];
+    private static readonly (string Value, BaselineKinds Kind)[] Kinds = [("firmware", BaselineKinds.Firmware), ("hypervisor", BaselineKinds.Hypervisor), ("runtime", BaselineKinds.Runtime)];
 
     private static readonly (string Title, BaselineOrder? Order, bool Number)[] Columns =
     [

@@ -12,6 +12,7 @@ internal static class BaselineLook
     {
         BaselineKinds.Firmware => "Firmware",
         BaselineKinds.Hypervisor => "Hypervisor",
+        BaselineKinds.Runtime => "Runtime",
         _ => "No kind",
     };
 
@@ -20,6 +21,7 @@ internal static class BaselineLook
     {
         BaselineKinds.Firmware => "Firmware code, option ROMs, Secure Boot policy",
         BaselineKinds.Hypervisor => "Boot loader, kernel, its command line, owner keys",
+        BaselineKinds.Runtime => "Files used while the host runs, as the kernel's IMA measures them",
         _ => "",
     };
 

@@ -15,6 +15,7 @@ public sealed partial class PolicyPage(ClusterDirectory directory, ChangeTrustPo
     [
         (BaselineKinds.Firmware, "what the platform is: BIOS, option ROMs, Secure Boot keys"),
         (BaselineKinds.Hypervisor, "what it runs: boot loader, kernel, hypervisor"),
+        (BaselineKinds.Runtime, "what it uses while it runs: programs, libraries, modules, as its kernel's IMA measures them"),
     ];
 
     private static readonly string[] Fields = ["requiredKinds", "lifetime", "maxAgeAtStart", "interval", "forgetAfter"];

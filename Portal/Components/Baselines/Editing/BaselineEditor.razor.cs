@@ -125,6 +125,13 @@ public sealed partial class BaselineEditor(
         Look();
     }
 
+    private void Choose(BaselineKinds choice)
+    {
+        kind = choice;
+        draft!.Runtime = choice == BaselineKinds.Runtime ? draft.Runtime ?? new RuntimeDraft() : null;
+        Typed(choice);
+    }
+
     private void Look()
     {
         var content = draft!.ToContent();
@@ -173,7 +180,7 @@ public sealed partial class BaselineEditor(
         !draft!.Everywhere && draft.Clusters.Count == 0
             ? Refusal.Invalid("baseline.clusters.none", "content.clusters", "No cluster is chosen.", "Choose at least one, or all clusters.")
             : IsNew && BaselineNameRules.Instance.Refusal(new BaselineName(name.Trim(), description.Trim(), kind)) is { } named ? named
-            : ContentRules.Instance.Refusal(content);
+            : ContentRules.RefusalOf(content, kind);
 
     /// <summary>What was refused is never folded away.</summary>
     private void Unfold()

@@ -52,7 +52,7 @@ public sealed partial class CapturePage(
             return;
         }
 
-        kind = Enum.TryParse<BaselineKinds>(Kind, ignoreCase: true, out var asked) && asked is BaselineKinds.Firmware ? asked : BaselineKinds.Hypervisor;
+        kind = Enum.TryParse<BaselineKinds>(Kind, ignoreCase: true, out var asked) && PolicyWords.AllKinds.Contains(asked) ? asked : BaselineKinds.Hypervisor;
         if (HostKey is { Length: > 0 } key)
         {
             chosen = Guid.TryParse(key, out var id) ? await hosts.FindAsync(id, stop.Token) : await hosts.FindByNameAsync(key, stop.Token);

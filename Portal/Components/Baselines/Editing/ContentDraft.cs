@@ -12,6 +12,9 @@ public sealed class ContentDraft
     /// <summary>Ascending by PCR.</summary>
     public List<PcrDraft> Pcrs { get; } = [];
 
+    /// <summary>For runtime baselines, what hosts may use; null for all others.</summary>
+    public RuntimeDraft? Runtime { get; set; }
+
     /// <summary>Whether it applies to all clusters.</summary>
     public bool Everywhere { get; set; } = true;
 
@@ -22,7 +25,13 @@ public sealed class ContentDraft
     public static ContentDraft From(BaselineContent content)
     {
         var normal = content.Normalized();
-        var draft = new ContentDraft { Bank = normal.Bank, Notes = normal.Notes, Everywhere = normal.Clusters.IsEmpty };
+        var draft = new ContentDraft
+        {
+            Bank = normal.Bank,
+            Notes = normal.Notes,
+            Everywhere = normal.Clusters.IsEmpty,
+            Runtime = normal.Runtime is { } runtime ? RuntimeDraft.From(runtime) : null,
+        };
         draft.Clusters.UnionWith(normal.Clusters);
         foreach (var pcr in normal.Pcrs)
         {
@@ -34,11 +43,11 @@ public sealed class ContentDraft
         return draft;
     }
 
-    public BaselineContent ToContent() => new BaselineContent(
+    public BaselineContent ToContent() => (new BaselineContent(
         Bank,
-        [.. Pcrs.Select(p => new PcrReference(p.Pcr, p.ByEvent ? [] : HexText.Digests(p.Digests), p.ByEvent ? [.. p.Events.Select(e => e.ToReference())] : [], p.ByEvent ? "" : p.Label))],
+        Runtime is not null ? [] : [.. Pcrs.Select(p => new PcrReference(p.Pcr, p.ByEvent ? [] : HexText.Digests(p.Digests), p.ByEvent ? [.. p.Events.Select(e => e.ToReference())] : [], p.ByEvent ? "" : p.Label))],
         Everywhere ? [] : [.. Clusters],
-        Notes).Normalized();
+        Notes) with { Runtime = Runtime?.ToReference() }).Normalized();
 
     /// <summary>Adds a PCR where it belongs.</summary>
     public PcrDraft Add(int pcr)
