@@ -38,7 +38,7 @@ public sealed class RuntimeStoryTests(Chromium chromium) : OwnPortalTest(chromiu
         var author = await SignInAsync(Portal.Address, "security@internal", $"/baselines/capture?host={Host}&kind=runtime");
         await author.CaptureAsync(Baseline);
         await Expect(author.Main).ToContainTextAsync("/usr/libexec/qemu-kvm");
-        await author.Link("Edit").ClickAsync();
+        await author.Button("Edit").ClickAsync();
         await author.Page.GetByLabel("Patterns that fit", new() { Exact = false }).FillAsync("^/usr/");
         await Expect(author.Main).ToContainTextAsync("anything may run from there");
         await author.Page.GetByLabel("Patterns that fit", new() { Exact = false }).FillAsync("^/var/log/");

@@ -10,6 +10,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -31,7 +32,7 @@ internal sealed class AgentHost : IAsyncDisposable
     private WebApplication? app;
     private int port;
 
-    private AgentHost(string id, SoftwareTpm tpm) => (Id, Tpm, Answering) = (id, tpm, tpm);
+    private AgentHost(string id, SoftwareTpm tpm) => (Id, Tpm, Answering, Kernel) = (id, tpm, tpm, new RunningKernel(tpm));
 
     public string Id { get; set; }
 
@@ -48,6 +49,12 @@ internal sealed class AgentHost : IAsyncDisposable
 
     /// <summary>The TPM that answers; another host's when its state was carried here.</summary>
     public SoftwareTpm Answering { get; set; }
+
+    /// <summary>What runs on the host.</summary>
+    public RunningKernel Kernel { get; }
+
+    /// <summary>From which entry the measurement list was asked for, request by request; null where it was not.</summary>
+    public List<int?> AskedFrom { get; } = [];
 
     /// <summary>What the agent answers instead of a quote; null for the quote.</summary>
     public Func<HttpContext, Task>? Instead { get; set; }
@@ -174,7 +181,7 @@ internal sealed class AgentHost : IAsyncDisposable
         return Tpm.Read("secret");
     }
 
-    private async Task QuoteAsync(HttpContext context, string nonce, string mask)
+    private async Task QuoteAsync(HttpContext context, string nonce, string mask, [FromQuery(Name = "ima_ml_entry")] int? entry)
     {
         if (Instead is { } instead)
         {
@@ -191,7 +198,15 @@ internal sealed class AgentHost : IAsyncDisposable
             await Answering.RunAsync("tpm2_pcrextend", $"16:sha256={Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(PublicKey)))}");
             await Answering.RunAsync("tpm2_quote", "-c", AttestationHandle, "-l", $"sha256:{pcrs}", "-q", Convert.ToHexStringLower(Encoding.ASCII.GetBytes(nonce)), "-m", "q.msg", "-s", "q.sig", "-o", "q.pcrs", "-F", "serialized", "-g", "sha256");
             var quote = $"r{Convert.ToBase64String(Answering.Read("q.msg"))}:{Convert.ToBase64String(Answering.Read("q.sig"))}:{Convert.ToBase64String(Answering.Read("q.pcrs"))}";
-            await context.Response.WriteAsJsonAsync(new { code = 200, status = "Success", results = new { quote, hash_alg = "sha256", enc_alg = "rsa", sign_alg = "rsassa", pubkey = PublicKey } }, context.RequestAborted);
+            AskedFrom.Add(entry);
+            var results = new Dictionary<string, object> { ["quote"] = quote, ["hash_alg"] = "sha256", ["enc_alg"] = "rsa", ["sign_alg"] = "rsassa", ["pubkey"] = PublicKey };
+            if ((bits >> 10 & 1) != 0)
+            {
+                var (first, text) = Kernel.From(entry ?? 0);
+                (results["ima_measurement_list"], results["ima_measurement_list_entry"]) = (text, first);
+            }
+
+            await context.Response.WriteAsJsonAsync(new { code = 200, status = "Success", results }, context.RequestAborted);
         }
         finally
         {

@@ -82,10 +82,16 @@ internal sealed class AgentPool : IAsyncDisposable
     }
 
     /// <summary>Approves PCR values by two people.</summary>
-    public async Task ApproveAsync(string name, params (int Pcr, string Digest)[] pcrs)
+    public Task ApproveAsync(string name, params (int Pcr, string Digest)[] pcrs) =>
+        ApproveAsync(name, BaselineKinds.Firmware, new BaselineContent((ushort)TpmAlgorithm.Sha256, [.. pcrs.Select(p => new PcrReference(p.Pcr, [p.Digest], []))], [], ""));
+
+    /// <summary>Approves what a baseline shall say by two people.</summary>
+    public async Task ApproveAsync(string name, BaselineKinds kind, BaselineContent content) =>
+        await ApproveAsync(Expect(await Get<CreateBaseline>().ExecuteAsync(Author, new(name, kind, "", content), Ct)));
+
+    /// <summary>Submits a draft by its author and approves it by somebody else.</summary>
+    public async Task ApproveAsync(RevisionStanding created)
     {
-        var content = new BaselineContent((ushort)TpmAlgorithm.Sha256, [.. pcrs.Select(p => new PcrReference(p.Pcr, [p.Digest], []))], [], "");
-        var created = Expect(await Get<CreateBaseline>().ExecuteAsync(Author, new(name, BaselineKinds.Firmware, "", content), Ct));
         var submitted = Expect(await Get<SubmitRevision>().ExecuteAsync(Author, new(created.RevisionId), Ct));
         Expect(await Get<ApproveRevision>().ExecuteAsync(Approver, new(submitted.RevisionId, submitted.ContentHash), Ct));
     }
