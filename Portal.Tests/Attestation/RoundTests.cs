@@ -25,7 +25,7 @@ public sealed class RoundTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        pool = await TrustedPool.StartAsync(Hanging + Good);
+        pool = await Meddling.StartAsync(Hanging + Good);
         // Those that hang are those that a start would choose first.
         hosts = (await DecideAsync()).Eligible;
         Assert.Equal(Hanging + Good, hosts.Count);
@@ -84,11 +84,15 @@ public sealed class RoundTests : IAsyncLifetime
     public async Task HangingAgents_MoreThanThereAreSlots_DelayNobodyElse_AndLoseNoTrust()
     {
         Hang();
+        pool.Get<MeddlingChannel>().Asked.Clear();
         var began = pool.Time.GetUtcNow();
         Assert.Equal(Hanging + Good, await pool.Get<AttestationRounds>().TurnAsync(pool.Cluster, pool.Ct));
 
-        // They are found out once; it costs the others no more than a prompt host's time.
-        await UntilAsync(async db => await AskedSinceAsync(db, began) == Good, () => pool.Time.GetUtcNow() - began < AskingSlots.PromptWithin * 3 ? AskingSlots.PromptWithin : null);
+        // They are found out once, with every slot taken; it costs the others no more than a prompt host's time.
+        await UntilAsync(_ => Task.FromResult(HangingAsked() == AskingSlots.Prompt));
+        pool.Time.Advance(AskingSlots.PromptWithin);
+        await UntilAsync(async db => await AskedSinceAsync(db, began) == Good);
+        await UntilAsync(_ => Task.FromResult(HangingAsked() == Hanging));
         pool.Time.Advance(BuiltInVerifier.AnswerWithin);
         await UntilAsync(async db => await db.Attestations.CountAsync(a => a.Outcome == CheckOutcome.AgentUnreachable, pool.Ct) == Hanging);
 
@@ -140,6 +144,8 @@ public sealed class RoundTests : IAsyncLifetime
         new PlacementRequest { Purpose = PlacementPurpose.Create, ClusterId = pool.Cluster, TrustLevel = TrustLevel.Trusted, Cpus = 1, Memory = 1L << 30 }, pool.Ct);
 
     private void Hang() => hosts.Take(Hanging).ToList().ForEach(h => pool.Get<SimulatedAttesterChannel>().Inject(h.HostName, Fault.Slow));
+
+    private int HangingAsked() => pool.Get<MeddlingChannel>().Asked.Count(a => !GoodOnes.Contains(a.Host.Id));
 
     private Task<int> AskedSinceAsync(Core.Storage.PortalDbContext db, DateTimeOffset since) =>
         db.Attestations.CountAsync(a => GoodOnes.Contains(a.HostId) && a.CheckedAt >= since && a.Outcome == CheckOutcome.Ok, pool.Ct);

@@ -23,6 +23,8 @@ internal sealed class MeddlingChannel(SimulatedAttesterChannel inner) : IAtteste
     /// <summary>Changes the evidence of a host on its way.</summary>
     public Func<HostEndpoint, Evidence, Evidence> OnTheWay { get; set; } = (_, evidence) => evidence;
 
+    public bool SharesKeys => inner.SharesKeys;
+
     public bool Reaches(HostEndpoint host) => inner.Reaches(host);
 
     public async ValueTask<ChannelAnswer> QuoteAsync(HostEndpoint host, QuoteRequest request, CancellationToken ct)
