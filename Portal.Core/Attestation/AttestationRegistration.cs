@@ -76,7 +76,10 @@ public static class AttestationRegistration
         services.AddSingleton<RunScriptStep>();
         services.AddSingleton<ExpectStep>();
         services.AddSingleton<IOperationKind>(provider => new OperationKind<PreparationWork>(
-            PreparationWork.Kind, provider.GetRequiredService<SignInStep>(), provider.GetRequiredService<RunScriptStep>(), provider.GetRequiredService<ExpectStep>()));
+            PreparationWork.Kind, provider.GetRequiredService<SignInStep>(), provider.GetRequiredService<RunScriptStep>(), provider.GetRequiredService<ExpectStep>())
+        {
+            CancelTakes = Permission.ManageHosts,
+        });
         services.AddSingleton<PrepareHost>();
         services.AddSingleton<PreparationOutput>();
         services.AddSingleton(new AgentNetworks(networks));

@@ -51,6 +51,7 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
             $"/hosts/{DemoPortal.NotEnrolled}/attestation",
             "/hosts/nowhere",
             "/hosts/enrolment",
+            "/hosts/add",
             "/vms",
             "/vms?q=name%3Dnobody",
             "/vms/new",

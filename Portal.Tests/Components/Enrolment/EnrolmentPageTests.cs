@@ -5,6 +5,7 @@ using Portal.Components.Enrolment;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Extensions;
 using Portal.Profiles;
@@ -27,6 +28,8 @@ public sealed class EnrolmentPageTests : PoolPageTest
         Services.AddSingleton(Pool.Get<DismissAttester>());
         Services.AddSingleton(Pool.Get<EnrolRegistered>());
         Services.AddSingleton(Pool.Get<AgentProbe>());
+        Services.AddSingleton(Pool.Get<EnrolmentTickets>());
+        Services.AddSingleton(Pool.Get<RegistrarFace>());
     }
 
     [Fact]
@@ -199,6 +202,25 @@ public sealed class EnrolmentPageTests : PoolPageTest
         Assert.Equal("Clock Not known Not reached.", Texts(dialogs, ".probe li").Last());
         await dialogs.FindAll("button").Single(b => Plain(b) == "Close").ClickAsync();
         await checking;
+    }
+
+    [Fact]
+    public async Task ATicket_IsListedUntilItIsUsed_ThenTheRegistrationSaysWhoItIs()
+    {
+        var tickets = Pool.Get<EnrolmentTickets>();
+        var made = TrustedPool.Expect(await tickets.CreateAsync(TrustedPool.Administrator, new("kvm-07", Pool.Cluster), EnrolmentTickets.Lifetime, Pool.Ct));
+        TrustedPool.Expect(await tickets.CreateAsync(TrustedPool.Administrator, new("kvm-08", Pool.Cluster), EnrolmentTickets.Lifetime, Pool.Ct));
+        var page = Page(TrustedPool.Administrator);
+        Assert.Equal(["kvm-08", "kvm-07"], Texts(page, "[aria-label='Expected hosts'] tbody th"));
+
+        var host = await RegisterAsync("3f7c");
+        TrustedPool.Expect(await tickets.TakeAsync(made.Ticket, host.EndorsementHash, "10.0.0.7", Pool.Ct));
+        await EventuallyAsync(page, () => Assert.Equal(["kvm-08"], Texts(page, "[aria-label='Expected hosts'] tbody th")));
+        await EventuallyAsync(page, () => Assert.Equal("Expected as kvm-07 in " + Plain(page.Find("[aria-label='Expected hosts'] td")) + ", by a ticket of ada", Plain(page.Find("[aria-label='Waiting registrations'] .expected"))));
+        Assert.Contains("two people to accept its endorsement key", Plain(page.Find("[aria-label='Waiting registrations'] tbody tr")), StringComparison.Ordinal);
+
+        await page.Find("[aria-label='Withdraw the ticket for kvm-08']").ClickAsync();
+        Assert.Empty(page.FindAll("[aria-label='Expected hosts']"));
     }
 
     [Fact]

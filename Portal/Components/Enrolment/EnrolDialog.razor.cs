@@ -41,14 +41,15 @@ public sealed partial class EnrolDialog(EnrolRegistered enrol, ClusterDirectory 
 
     protected override async Task OnInitializedAsync()
     {
-        drafts = [.. Rows.Select(row => new Draft(row) { Name = row.Attester.Replaces ? row.HostName ?? "" : row.Attester.AgentId })];
+        drafts = [.. Rows.Select(row => new Draft(row) { Name = row.Attester.Replaces ? row.HostName ?? "" : row.Expected is [var only] ? only.HostName : row.Attester.AgentId })];
         foreach (var draft in drafts.Where(d => d.Row.Attester.Replaces))
         {
             draft.ClusterId = (await hosts.FindByNameAsync(draft.Name, CancellationToken.None))?.Host.ClusterId;
         }
 
         clusters = await directory.ListAsync(CancellationToken.None);
-        cluster = clusters.Count > 0 ? clusters[0].Cluster.Id : Guid.Empty;
+        var expected = Rows.SelectMany(r => r.Expected).Select(e => e.ClusterId).Distinct().ToList();
+        cluster = expected is [var only] && clusters.Any(c => c.Cluster.Id == only) ? only : clusters.Count > 0 ? clusters[0].Cluster.Id : Guid.Empty;
     }
 
     private async Task EnrolAsync()

@@ -49,6 +49,7 @@ internal static class TaskLook
         { Kind: "vm.delete", State: OperationState.Succeeded } => null,
         { Kind: "vm.create" or "vm.create_start", State: OperationState.Failed or OperationState.Cancelled } => null,
         { TargetKind: "vm" } => $"/vms/{operation.TargetId}",
+        { TargetKind: "preparation" } => $"/hosts/add?operation={operation.TargetId}",
         { TargetKind: "hosts" } => "/hosts",
         { TargetKind: "host" } => $"/hosts/{operation.TargetId}",
         { TargetKind: "cluster" } => $"/clusters/{operation.TargetId}",

@@ -101,8 +101,8 @@ internal sealed class RunScriptStep(HostScripts scripts, Preparations preparatio
                 PreparationMode.Prepare => "The host is prepared; its agent registers by itself.",
                 PreparationMode.Undo => "What the script did on the host is undone.",
             },
-            { ExitCode: Interrupted } when told => "The script was told to stop and undid what it had done.",
-            { ExitCode: null } when told && context.Data.Request.Mode == PreparationMode.Try => "It was ended; trying changes nothing.",
+            { ExitCode: Interrupted } when told => OperationStop.Refusal("The script was told to stop and undid what it had done."),
+            { ExitCode: null } when told && context.Data.Request.Mode == PreparationMode.Try => OperationStop.Refusal("It was ended; trying changes nothing."),
             { ExitCode: { } code } => Refusal.Conflict($"preparation.exit.{code}", Sentence(output, code), "Mend it on the host, then run it again."),
             _ => run.Why(told),
         };

@@ -204,7 +204,7 @@ check_portal() {
     skew=$((here - there))
     [ "$skew" -ge 0 ] || skew=$((-skew))
     [ "$skew" -le "$most_skew" ] || stop 15 "this clock is $skew seconds away from the portal's, more than $most_skew: set it right, with chrony for example"
-    say "portal: reached, its clock differs by $skew seconds"
+    say "portal: reached, its clock differs by $skew s"
 }
 
 ask() {
@@ -448,6 +448,7 @@ hand_in_ticket() {
 
 read_ticket() {
     [ "$https_port" != 0 ] || stop 20 "this portal takes tickets over TLS only, and has no TLS port for hosts"
+    [ ! -t 0 ] || say "paste the ticket, then press Enter:"
     IFS= read -r ticket || [ -n "$ticket" ] || stop 20 "there is no ticket on standard input"
     case $ticket in '' | *[!A-Za-z0-9_-]*) stop 20 "that is no ticket: it has letters, digits, - and _ only" ;; esac
 }
