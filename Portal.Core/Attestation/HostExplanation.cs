@@ -110,6 +110,9 @@ public sealed record HostExplanation(DateTimeOffset IssuedAt, string Digest, Tpm
     /// <summary>What the running host used; null when nobody asked.</summary>
     public RuntimeExplanation? Runtime { get; init; }
 
+    /// <summary>UEFI variables that differ from what is approved, with what differs in them, where a kept log shows it.</summary>
+    public IReadOnlyList<ExplainedChange> Changes { get; init; } = [];
+
     /// <summary>How many events the log has.</summary>
     public int EventsInAll { get; init; }
 

@@ -37,7 +37,10 @@ public sealed class HostExplanations(IDbContextFactory<PortalDbContext> contexts
             return null;
         }
 
-        return new EvidenceExplainer(found.Evidence, report, failure, policy.Set).Explain(found.Record);
+        var explanation = new EvidenceExplainer(found.Evidence, report, failure, policy.Set).Explain(found.Record);
+        return report.Checked?.Log is { } log && failure is null
+            ? explanation with { Changes = await ApprovedEvents.ChangesAsync(db, hostId, log, explanation.Findings, explanation.Bank, ct) }
+            : explanation;
     }
 
     /// <summary>Up to <paramref name="most"/> trusted hosts of the same cluster, to compare with; by name.</summary>

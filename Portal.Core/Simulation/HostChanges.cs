@@ -15,6 +15,8 @@ internal sealed record HostChange(IReadOnlyCollection<FileChange> Changes, strin
 /// <summary>What actions make of a host, as functions of what it is.</summary>
 internal static class HostChanges
 {
+    private const int RevocationsAtOnce = 3;
+
     /// <summary>Boots what is installed. VMs that ran are off, as after any reboot.</summary>
     public static HostChange Rebooted(SimulatedHost host, ImmutableDictionary<Guid, Domain> domains, DateTimeOffset now, string sentence) => new(
         [
@@ -45,6 +47,12 @@ internal static class HostChanges
             ? host with { Installed = host.Installed with { Firmware = firmware with { Version = version } } }
             : null;
     }
+
+    /// <summary>The firmware's list of revoked signatures grows, as a service does to it without any new firmware.</summary>
+    public static SimulatedHost? NextRevocations(SimulatedHost host) => host with
+    {
+        Installed = host.Installed with { Firmware = host.Installed.Firmware with { Revocations = host.Installed.Firmware.Revocations + RevocationsAtOnce } },
+    };
 
     public static SimulatedHost? NextKernel(SimulatedHost host)
     {

@@ -29,6 +29,10 @@ public sealed class SimulatedHostActions(
     public Task<Outcome<Done>> UpdateFirmwareAsync(Caller caller, Guid hostId, bool reboot, CancellationToken ct) =>
         UpdateAsync(caller, hostId, HostChanges.NextFirmware, "firmware", reboot, ct);
 
+    /// <summary>Adds signatures to those the firmware revokes (dbx).</summary>
+    public Task<Outcome<Done>> UpdateRevocationsAsync(Caller caller, Guid hostId, bool reboot, CancellationToken ct) =>
+        UpdateAsync(caller, hostId, HostChanges.NextRevocations, "list of revoked signatures", reboot, ct);
+
     /// <summary>Installs the next kernel. Refused with <c>simulation.newest</c> when there is none.</summary>
     public Task<Outcome<Done>> UpdateKernelAsync(Caller caller, Guid hostId, bool reboot, CancellationToken ct) =>
         UpdateAsync(caller, hostId, HostChanges.NextKernel, "kernel", reboot, ct);

@@ -19,15 +19,23 @@ internal sealed record SignatureList(int Certificates, int Hashes, IReadOnlyList
     private const int MaxCertificate = 16 * 1024;
 
     /// <summary>Null when the bytes are no signature lists.</summary>
-    public static SignatureList? Read(ReadOnlySpan<byte> bytes)
+    public static SignatureList? Read(ReadOnlyMemory<byte> bytes)
     {
-        int certificates = 0, hashes = 0;
-        var lines = new List<string>();
+        if (Entries(bytes) is not { } entries)
+            return null;
+        var certificates = entries.Count(e => e.Type == UefiGuids.X509);
+        return new(certificates, entries.Count - certificates, Tell(entries));
+    }
+
+    /// <summary>Every entry, in order; null when the bytes are no signature lists.</summary>
+    public static IReadOnlyList<SignatureEntry>? Entries(ReadOnlyMemory<byte> bytes)
+    {
+        var found = new List<SignatureEntry>();
         while (!bytes.IsEmpty)
         {
             if (bytes.Length < ListHeader)
                 return null;
-            var reader = new TpmReader(bytes[..ListHeader], littleEndian: true);
+            var reader = new TpmReader(bytes.Span[..ListHeader], littleEndian: true);
             var type = new Guid(reader.Take(16));
             uint listSize = reader.U32(), headerSize = reader.U32(), entrySize = reader.U32();
             if (listSize < ListHeader || listSize > bytes.Length || headerSize > listSize - ListHeader || entrySize <= OwnerSize)
@@ -36,19 +44,19 @@ internal sealed record SignatureList(int Certificates, int Hashes, IReadOnlyList
             if (entries.Length % entrySize != 0)
                 return null;
             for (; !entries.IsEmpty; entries = entries[(int)entrySize..])
-            {
-                if (type == UefiGuids.X509)
-                    certificates++;
-                else
-                    hashes++;
-                if (lines.Count < MaxLines)
-                    lines.Add(Entry(type, entries[..(int)entrySize]));
-            }
+                found.Add(new(type, entries[..(int)entrySize]));
             bytes = bytes[(int)listSize..];
         }
-        if (certificates + hashes > lines.Count)
-            lines.Add($"and {certificates + hashes - lines.Count} more");
-        return new(certificates, hashes, lines);
+        return found;
+    }
+
+    /// <summary>The first entries, one line each, and how many more there are.</summary>
+    public static IReadOnlyList<string> Tell(IReadOnlyList<SignatureEntry> entries)
+    {
+        var lines = entries.Take(MaxLines).Select(e => Entry(e.Type, e.Content.Span)).ToList();
+        if (entries.Count > lines.Count)
+            lines.Add($"and {entries.Count - lines.Count} more");
+        return lines;
     }
 
     /// <summary>One owner and certificate without a list around it, as authority events hold; null when it is none.</summary>
@@ -79,4 +87,13 @@ internal sealed record SignatureList(int Certificates, int Hashes, IReadOnlyList
             return null;
         }
     }
+}
+
+/// <summary>An entry of a signature list.</summary>
+/// <param name="Type">What it is: a certificate, a hash, or another thing UEFI names by GUID.</param>
+/// <param name="Content">Its owner and its data.</param>
+internal readonly record struct SignatureEntry(Guid Type, ReadOnlyMemory<byte> Content)
+{
+    /// <summary>The same for equal entries.</summary>
+    public string Key => $"{Type:N}{Convert.ToHexStringLower(Content.Span)}";
 }

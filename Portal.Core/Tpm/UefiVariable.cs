@@ -38,7 +38,7 @@ public sealed record UefiVariable(Guid Vendor, string Name, ReadOnlyMemory<byte>
             return (BootOrder(value), []);
         if (IsBootOption && LoadOption(value) is { } option)
             return (option, []);
-        if (SignatureList.Read(value) is { } list)
+        if (SignatureList.Read(Value) is { } list)
             return ($"{Count(list.Certificates, "certificate")}, {Count(list.Hashes, "hash", "hashes")}", list.Lines);
         if (SignatureList.ReadSingle(value) is { } subject)
             return (subject, []);

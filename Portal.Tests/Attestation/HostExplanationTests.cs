@@ -1,3 +1,4 @@
+using Microsoft.EntityFrameworkCore;
 using Portal.Core.Attestation;
 using Portal.Core.Simulation;
 using Portal.Core.Simulation.Attesters;
@@ -60,6 +61,37 @@ public sealed class HostExplanationTests
         Assert.All(explanation.Pcrs, p => Assert.True(p.Comparison is PcrComparison.NotAppraised or PcrComparison.NotCovered));
         Assert.DoesNotContain(explanation.Events, e => e.Standing == EventStanding.Approved);
         Assert.All(explanation.Baselines, b => Assert.False(b.Matches));
+    }
+
+    [Fact]
+    public async Task Explanation_MoreRevokedSignatures_TellsWhichWereAdded()
+    {
+        await using var pool = await TrustedPool.StartAsync(2);
+        var id = (await pool.HostAsync("kvm-a01")).Id;
+        TrustedPool.Expect(await pool.Get<SimulatedHostActions>().UpdateRevocationsAsync(TrustedPool.Administrator, id, reboot: true, pool.Ct));
+        await pool.AttestAsync("kvm-a01");
+
+        var change = Assert.Single((await pool.Get<HostExplanations>().OfAsync(id, pool.Ct))!.Changes);
+
+        Assert.Equal((7, "dbx", "kvm-a01"), (change.Pcr, change.Change.Name, change.Source));
+        Assert.Equal("The list of revoked signatures (dbx): 3 entries added to those approved.", change.Change.Sentence);
+        Assert.Equal((3, 0), (change.Change.Added.Count, change.Change.Removed.Count));
+    }
+
+    [Fact]
+    public async Task Explanation_OwnLogsAreGone_AnothersShowsWhatWasApproved()
+    {
+        await using var pool = await TrustedPool.StartAsync(2);
+        var id = (await pool.HostAsync("kvm-a01")).Id;
+        TrustedPool.Expect(await pool.Get<SimulatedHostActions>().UpdateRevocationsAsync(TrustedPool.Administrator, id, reboot: true, pool.Ct));
+        await pool.AttestAsync("kvm-a01");
+        await using var db = pool.Database();
+        await db.Evidence.Where(e => e.HostId == id && e.Id != id).ExecuteDeleteAsync(pool.Ct);
+
+        Assert.Equal("kvm-a02", Assert.Single((await pool.Get<HostExplanations>().OfAsync(id, pool.Ct))!.Changes).Source);
+
+        await db.Attestations.Where(a => a.HostId != id).ExecuteDeleteAsync(pool.Ct);
+        Assert.Empty((await pool.Get<HostExplanations>().OfAsync(id, pool.Ct))!.Changes);
     }
 
     [Fact]

@@ -23,6 +23,7 @@ public static class SimulationMenu
         Reboots(services, 910, "firmware", "Update firmware and reboot", Icons.Material.Outlined.Memory, "gets the next firmware, which nobody approved,", static (a, c, h, ct) => a.UpdateFirmwareAsync(c, h, reboot: true, ct));
         Reboots(services, 920, "boot-loader", "Update boot loader and reboot", Icons.Material.Outlined.FlightTakeoff, "gets the next GRUB, which nobody approved,", static (a, c, h, ct) => a.UpdateBootLoaderAsync(c, h, reboot: true, ct));
         Reboots(services, 930, "kernel", "Update kernel and reboot", Icons.Material.Outlined.SystemUpdateAlt, "gets the next kernel, which nobody approved,", static (a, c, h, ct) => a.UpdateKernelAsync(c, h, reboot: true, ct));
+        Reboots(services, 935, "revocations", "Update revoked signatures and reboot", Icons.Material.Outlined.Block, "gets more revoked signatures (dbx), which nobody approved,", static (a, c, h, ct) => a.UpdateRevocationsAsync(c, h, reboot: true, ct));
         Reboots(services, 940, "restore", "Restore and reboot", Icons.Material.Outlined.SettingsBackupRestore, "gets what it had when new", static (a, c, h, ct) => a.RestoreAsync(c, h, ct), condition => !condition.IsOriginal);
         Reboots(services, 950, "reboot", "Reboot", Icons.Material.Outlined.RestartAlt, "boots what is installed", static (a, c, h, ct) => a.RebootAsync(c, h, ct));
         Switches(services, 955, "program", "Run an unapproved program", Icons.Material.Outlined.Terminal, static _ => true, null, static (a, c, h, ct) => a.RunProgramAsync(c, h, ct));

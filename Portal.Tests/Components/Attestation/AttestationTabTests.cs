@@ -63,6 +63,19 @@ public sealed class AttestationTabTests : HostPoolPageTest
     }
 
     [Fact]
+    public async Task Untrusted_MoreRevokedSignatures_ListsThem()
+    {
+        await StartAsync(hosts: 1);
+        await Act(a => a.UpdateRevocationsAsync(TrustedPool.Administrator, Id("kvm-a01"), reboot: true, Pool.Ct));
+        await Pool.AttestAsync("kvm-a01");
+
+        var tab = await OpenAsync("kvm-a01");
+
+        tab.WaitForAssertion(() => Assert.Equal(3, tab.FindAll(".variable-change li").Count));
+        Assert.Contains("(dbx): 3 entries added to those approved. What was approved there is shown by an earlier log of this host.", Squeeze(tab.Find(".variable-change").TextContent), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Untrusted_TwoHostsAlike_NamesTheOther()
     {
         await StartAsync(hosts: 2);
