@@ -74,7 +74,7 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
     private async Task<HttpStatusCode> AskAsync()
     {
         var contact = pool.Get<AgentContacts>().Of(host)!;
-        return (await pool.Get<AgentConnections>().GetAsync(host, contact, "/version", 1 << 10, pool.Ct)).Status;
+        return (await pool.Get<AgentConnections>().GetAsync(host, contact, "/version", 1 << 10, null, pool.Ct)).Status;
     }
 
     private async Task RegisterAsync(string address, int port, byte[] certificate)

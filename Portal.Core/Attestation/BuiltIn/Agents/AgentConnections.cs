@@ -14,6 +14,9 @@ namespace Portal.Core.Attestation.BuiltIn.Agents;
 /// </summary>
 public sealed class AgentConnections : IDisposable
 {
+    /// <summary>Length of an answer that needs no share of any budget, in bytes.</summary>
+    public const int Ordinary = 2 << 20;
+
     private const string Suffix = ".agent.invalid";
     private static readonly TimeSpan ConnectWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleFor = TimeSpan.FromMinutes(3);
@@ -50,10 +53,12 @@ public sealed class AgentConnections : IDisposable
     /// <param name="contact">Where it is.</param>
     /// <param name="pathAndQuery">What.</param>
     /// <param name="longest">The longest body that is read, in bytes.</param>
+    /// <param name="share">Takes what the body has beyond <see cref="Ordinary"/>; null where no body may be longer than that.</param>
     /// <param name="ct">Cancels.</param>
     /// <returns>The status, and the body unless it is longer.</returns>
     /// <exception cref="HttpRequestException">No answer came.</exception>
-    public async Task<(HttpStatusCode Status, byte[]? Body)> GetAsync(Guid hostId, AgentContact contact, string pathAndQuery, int longest, CancellationToken ct)
+    /// <exception cref="IOException">Other agents' long answers leave no room for this one.</exception>
+    public async Task<(HttpStatusCode Status, byte[]? Body)> GetAsync(Guid hostId, AgentContact contact, string pathAndQuery, int longest, AnswerBudget.Share? share, CancellationToken ct)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://{hostId:N}.{Mark(contact)}{Suffix}:{contact.Port}{pathAndQuery}"));
         request.Headers.Host = contact.Address.Contains(':', StringComparison.Ordinal) ? $"[{contact.Address}]:{contact.Port}" : $"{contact.Address}:{contact.Port}";
@@ -75,6 +80,11 @@ public sealed class AgentConnections : IDisposable
                 return (response.StatusCode, null);
             }
 
+            if (share?.TryGrowTo(body.Length + read - Ordinary) == false)
+            {
+                throw new NoRoomException();
+            }
+
             body.Write(buffer, 0, read);
         }
 
@@ -93,6 +103,8 @@ public sealed class AgentConnections : IDisposable
         {
             switch (inner)
             {
+                case NoRoomException:
+                    return $"The answer of {at} is long, and long answers of other agents leave no room for it; it is asked again.";
                 case NetworkNotListedException:
                     return $"{at} lies in no network the portal may connect to; list it in Portal:Registrar:Networks.";
                 case SocketException { SocketErrorCode: SocketError.ConnectionRefused }:
@@ -146,6 +158,8 @@ public sealed class AgentConnections : IDisposable
             throw;
         }
     }
+
+    private sealed class NoRoomException() : IOException("Long answers leave no room for another.");
 
     private sealed class NetworkNotListedException() : IOException("The address lies in no listed network.");
 }

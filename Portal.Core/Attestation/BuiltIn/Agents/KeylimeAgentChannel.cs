@@ -16,14 +16,18 @@ namespace Portal.Core.Attestation.BuiltIn.Agents;
 public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections connections) : IAttesterChannel
 {
     /// <summary>The longest answer that is read, in bytes: an event log of <see cref="EvidenceCheck.LongestLog"/> in base64, and room for the rest.</summary>
-    public const int LongestAnswer = 2 << 20;
+    public const int LongestAnswer = AgentConnections.Ordinary;
 
     /// <summary>The longest answer that is read when the kernel's measurement list was asked for, in bytes.</summary>
     public const int LongestWithMeasurements = LongestAnswer + (18 << 20);
 
+    /// <summary>What all answers take together beyond <see cref="LongestAnswer"/>, in bytes.</summary>
+    public const long LongAnswers = 256L << 20;
+
     private static readonly int[] Minors = [6, 5, 4, 3, 2, 1];
 
     private readonly ConcurrentDictionary<Guid, int> spoken = new();
+    private readonly AnswerBudget longAnswers = new(LongAnswers);
 
     /// <inheritdoc/>
     public IReadOnlyList<int> AlwaysQuotes { get; } = [AgentAnswer.OwnKeyPcr];
@@ -62,6 +66,7 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
 
         var mask = request.Pcrs.Aggregate(0u, (bits, pcr) => bits | 1u << pcr);
         var query = FormattableString.Invariant($"/v2.{minor}/quotes/integrity?nonce={request.Nonce}&mask=0x{mask:x}&partial=0");
+        using var share = longAnswers.Take();
         var longest = LongestAnswer;
         if (request.MeasurementsFrom is { } first)
         {
@@ -69,7 +74,7 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
             longest = LongestWithMeasurements;
         }
 
-        var (status, body) = await connections.GetAsync(host.Id, contact, query, longest, ct);
+        var (status, body) = await connections.GetAsync(host.Id, contact, query, longest, share, ct);
         switch (status)
         {
             case HttpStatusCode.OK when body is not null:
@@ -102,7 +107,7 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
             return known;
         }
 
-        var (status, body) = await connections.GetAsync(hostId, contact, "/version", 64 << 10, ct);
+        var (status, body) = await connections.GetAsync(hostId, contact, "/version", 64 << 10, null, ct);
         if (status != HttpStatusCode.OK || body is null || VersionIn(body) is not { } minor)
         {
             return null;
