@@ -8,11 +8,13 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
+using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Storage;
 using Portal.Core.Tpm;
@@ -30,7 +32,7 @@ internal sealed class AgentPool : IAsyncDisposable
     private readonly string folder = Directory.CreateTempSubdirectory("portal-agents-").FullName;
     private readonly ServiceProvider services;
 
-    private AgentPool(IReadOnlyList<IPNetwork> networks)
+    private AgentPool(IReadOnlyList<IPNetwork> networks, RegistrarFace? face = null, PreparationLimits? limits = null)
     {
         var collection = new ServiceCollection();
         collection.AddSingleton<TimeProvider>(Clock);
@@ -42,7 +44,9 @@ internal sealed class AgentPool : IAsyncDisposable
         collection.AddInventory();
         collection.AddBaselines();
         collection.AddAttestation();
-        collection.AddAgentRegistration(networks);
+        collection.AddSingleton(limits ?? new PreparationLimits());
+        collection.AddOperations();
+        collection.AddAgentRegistration(networks, face);
         collection.AddPlacement();
         collection.AddSingleton<IHostFilter, TrustFilter>();
         collection.AddQuartz();
@@ -56,9 +60,13 @@ internal sealed class AgentPool : IAsyncDisposable
     /// <summary>The machine's clock, which a test may set forward.</summary>
     public ForwardClock Clock { get; } = new();
 
-    public static async Task<AgentPool> StartAsync(params string[] networks)
+    public static Task<AgentPool> StartAsync(params string[] networks) => StartAsync(new AgentPool([.. networks.Select(n => IPNetwork.Parse(n))]));
+
+    /// <summary>One that prepares hosts on this machine, within limits of its own.</summary>
+    public static Task<AgentPool> StartAsync(RegistrarFace face, PreparationLimits limits) => StartAsync(new AgentPool([IPNetwork.Parse("127.0.0.0/8")], face, limits));
+
+    private static async Task<AgentPool> StartAsync(AgentPool pool)
     {
-        var pool = new AgentPool([.. networks.Select(n => IPNetwork.Parse(n))]);
         await using var db = pool.Database();
         await db.Database.EnsureCreatedAsync(Ct);
         await pool.Get<ReportWriter>().StartAsync(Ct);
