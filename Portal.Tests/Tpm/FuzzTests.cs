@@ -41,10 +41,10 @@ public sealed class FuzzTests
     private static readonly EndorsementAuthorities s_nobody = EndorsementAuthorities.FromPem("", "").Value;
 
     [Fact]
-    public void Structures_Noise_GiveAValueOrARefusal() => Mutations.Noise.Sample(ReadStructures, iter: s_iterations);
+    public void Structures_Noise_GiveAValueOrARefusal() => Mutations.Noise.Sample(Mutations.Bounded(ReadStructures), iter: s_iterations);
 
     [Fact]
-    public void Structures_MutatedRecordings_GiveAValueOrARefusal() => Mutations.Of(s_structures).Sample(ReadStructures, iter: s_iterations);
+    public void Structures_MutatedRecordings_GiveAValueOrARefusal() => Mutations.Of(s_structures).Sample(Mutations.Bounded(ReadStructures), iter: s_iterations);
 
     [Fact]
     public void Structures_CutAnywhere_GiveAValueOrARefusal() => Mutations.EveryCut(s_structures, ReadStructures);
@@ -52,24 +52,20 @@ public sealed class FuzzTests
     [Fact]
     public void Certificates_NoiseCutsAndMutations_GiveAValueOrARefusal()
     {
-        Mutations.Noise.Sample(ReadCertificate, iter: s_iterations);
-        Mutations.Of(s_certificates).Sample(ReadCertificate, iter: s_iterations);
-        Mutations.EveryCut(s_certificates, ReadCertificate);
+        Mutations.NoiseCutsAndMutations(s_certificates, ReadCertificate);
     }
 
     [Fact]
     public void ImaLists_NoiseCutsAndMutations_GiveAValueOrARefusal()
     {
-        Mutations.Noise.Sample(ReadList, iter: s_iterations);
-        Mutations.Of(s_lists).Sample(ReadList, iter: s_iterations);
-        Mutations.EveryCut(s_lists, ReadList);
+        Mutations.NoiseCutsAndMutations(s_lists, ReadList);
     }
 
     [Fact]
-    public void EventLog_Noise_GivesAValueOrARefusal() => Mutations.Noise.Sample(ReadLog, iter: s_iterations);
+    public void EventLog_Noise_GivesAValueOrARefusal() => Mutations.Noise.Sample(Mutations.Bounded(ReadLog), iter: s_iterations);
 
     [Fact]
-    public void EventLog_MutatedRecordings_GiveAValueOrARefusal() => Mutations.Of(s_logs).Sample(ReadLog, iter: s_iterations / 3);
+    public void EventLog_MutatedRecordings_GiveAValueOrARefusal() => Mutations.Of(s_logs).Sample(Mutations.Bounded(ReadLog), iter: s_iterations / 3);
 
     [Fact]
     public void EventDescription_NoiseOfEveryType_IsShortAndSafe() =>

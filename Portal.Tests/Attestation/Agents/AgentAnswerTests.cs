@@ -4,6 +4,7 @@ using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Tpm;
+using Portal.Tests.Tpm;
 
 
 namespace Portal.Tests.Attestation.Agents;
@@ -84,4 +85,31 @@ public sealed class AgentAnswerTests
     public void Version_IsTheNewestBothSpeak(string body, int? minor) => Assert.Equal(minor, KeylimeAgentChannel.VersionIn(Encoding.UTF8.GetBytes(body)));
 
     private static string NonceIn(Evidence evidence) => Encoding.ASCII.GetString(TpmsAttest.Parse(evidence.Quote).Value.ExtraData.Span);
+
+    [Fact]
+    public void Read_NoiseCutsAndMutations_GiveEvidenceOrAFault()
+    {
+        var withList = JsonNode.Parse(Recorded)!;
+        (withList["results"]!["ima_measurement_list"], withList["results"]!["ima_measurement_list_entry"]) = (Encoding.UTF8.GetString(Fixture.Tpm("vm-ovmf-boot1/ima.txt")), 3);
+        byte[][] answers = [Recorded, Encoding.UTF8.GetBytes(withList.ToJsonString()), "{\"results\":{\"supported_version\":\"2.2\"}}"u8.ToArray()];
+
+        Mutations.NoiseCutsAndMutations(answers, body =>
+        {
+            var (evidence, fault) = AgentAnswer.Read(body, TpmAlgorithm.Sha256);
+            Assert.NotEqual(evidence is null, fault is null);
+            KeylimeAgentChannel.VersionIn(body);
+        });
+    }
+
+    [Fact]
+    public void Read_WithAMeasurementList_KeepsItAsItCame()
+    {
+        var answer = JsonNode.Parse(Recorded)!;
+        (answer["results"]!["ima_measurement_list"], answer["results"]!["ima_measurement_list_entry"]) = ("10 aa ima-ng\n", 7);
+
+        var sent = AgentAnswer.Read(Encoding.UTF8.GetBytes(answer.ToJsonString()), TpmAlgorithm.Sha256).Evidence!.Measurements!;
+
+        Assert.Equal((7, "10 aa ima-ng\n"), (sent.First, Encoding.UTF8.GetString(sent.Text)));
+        Assert.Null(AgentAnswer.Read(Recorded, TpmAlgorithm.Sha256).Evidence!.Measurements);
+    }
 }

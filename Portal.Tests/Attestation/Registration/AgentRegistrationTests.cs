@@ -178,9 +178,7 @@ public sealed class AgentRegistrationTests
     public void Parse_NoiseCutsAndMutations_GiveARegistrationOrARefusal()
     {
         byte[][] bodies = [Recorded.Bytes(Recorded.Registration()), "{\"auth_tag\":\"00ff\"}"u8.ToArray()];
-        Mutations.Noise.Sample(Read, iter: Mutations.Iterations);
-        Mutations.Of(bodies).Sample(Read, iter: Mutations.Iterations);
-        Mutations.EveryCut(bodies, Read);
+        Mutations.NoiseCutsAndMutations(bodies, Read);
 
         static void Read(byte[] body)
         {

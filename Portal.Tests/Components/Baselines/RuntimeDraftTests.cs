@@ -1,5 +1,7 @@
+using System.Text;
 using Portal.Components.Baselines.Editing;
 using Portal.Core.Baselines;
+using Portal.Tests.Tpm;
 
 namespace Portal.Tests.Components.Baselines;
 
@@ -56,5 +58,19 @@ public sealed class RuntimeDraftTests
 
         Assert.Equal(["/b"], draft.ToReference().Files.Select(f => f.Path));
         Assert.Empty(draft.ToReference().Anywhere);
+    }
+
+    [Fact]
+    public void PastedText_NoiseCutsAndMutations_IsTakenOrRefused()
+    {
+        var content = BaselineContent.Empty with { Runtime = new RuntimeReference([new("/usr/bin/bash", ["sha256:" + One])], [], ["^/var/log/"]) };
+        Mutations.NoiseCutsAndMutations([Encoding.UTF8.GetBytes(content.ToCanonicalJson()), Encoding.UTF8.GetBytes($"{One}  /usr/bin/bash\n{One}")], bytes =>
+        {
+            var text = Encoding.UTF8.GetString(bytes);
+            Assert.NotEqual(ImportedContent.Read(text).Succeeded, ImportedContent.Read(text).Refusal is not null);
+            var draft = new RuntimeDraft();
+            var complaint = draft.Add(text);
+            Assert.True(complaint is null || draft.ToReference().DigestCount == 0);
+        });
     }
 }
