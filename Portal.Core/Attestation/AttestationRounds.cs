@@ -49,8 +49,10 @@ public sealed partial class AttestationRounds : IDisposable
         }
 
         var (now, interval, mark) = (time.GetUtcNow(), cluster.Policy.Interval, new object());
-        var due = await StandingsAsync(
-            db, db.Hosts.Where(h => h.ClusterId == clusterId), ct, h => Cadence.IsDue(h.Id, interval, h.AskedAt, h.SilentSince, now) && inTurn.TryAdd(h.Id, mark));
+        var standings = await StandingsAsync(db, db.Hosts.Where(h => h.ClusterId == clusterId), ct, h => !inTurn.ContainsKey(h.Id) && Cadence.IsDue(h.Id, interval, h.AskedAt, h.SilentSince, now));
+
+        // Marked when nothing can fail any more: a mark that nobody takes away would cost the host all its turns to come.
+        var due = standings.FindAll(h => inTurn.TryAdd(h.Id, mark));
         if (due.Count > 0)
         {
             _ = TakeTurnAsync(clusterId, due, mark);

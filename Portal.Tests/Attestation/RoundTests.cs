@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn;
@@ -48,6 +49,17 @@ public sealed class RoundTests : IAsyncLifetime
 
         Assert.Equal(Hanging + Good, asked.Sum());
         Assert.InRange(asked.Max(), 1, (Hanging + Good) / 4);
+    }
+
+    [Fact]
+    public async Task Turn_DatabaseFailsWhileHostsAreRead_HostsHaveTheirTurnWhenItIsBack()
+    {
+        await using var db = pool.Database();
+        await db.Database.ExecuteSqlRawAsync("ALTER TABLE \"VirtualMachines\" RENAME TO \"Away\"", pool.Ct);
+        await Assert.ThrowsAnyAsync<DbException>(() => pool.Get<AttestationRounds>().TurnAsync(pool.Cluster, pool.Ct));
+        await db.Database.ExecuteSqlRawAsync("ALTER TABLE \"Away\" RENAME TO \"VirtualMachines\"", pool.Ct);
+
+        Assert.Equal(hosts.Count, await pool.Get<AttestationRounds>().TurnAsync(pool.Cluster, pool.Ct));
     }
 
     [Fact]
