@@ -106,6 +106,27 @@ public sealed class RuntimeTests
     }
 
     [Fact]
+    public async Task Attest_ListGrewSinceTheHostWasRead_IsKeptAndAppraisedAgainAsBefore()
+    {
+        await using var pool = await RequiredAsync();
+        await pool.AttestAsync(Host);
+        var desk = pool.Get<AttestationDesk>();
+        var readBefore = Assert.Single(await desk.SubjectsAsync(null, [(await pool.HostAsync(Host)).Id], Ct));
+        await RunProgramAsync(pool, Host);
+        await pool.AttestAsync(Host);
+        await RunProgramAsync(pool, Host);
+
+        await desk.AttestAsync(readBefore, (await pool.Get<PolicyReader>().OfAsync(pool.Cluster, Ct))!, AttestationPurpose.Gate, null, Ct);
+
+        Assert.Equal(43, (await LookAsync(pool, Host)).Evidence.Measurements);
+        Assert.Equal([0, 41, 42], await SegmentsAsync(pool, Host));
+        var content = await ContentAsync(pool);
+        var wider = await SubmittedAsync(pool, content with { Runtime = content.Runtime! with { Excludes = ["/usr/local/bin/.*"] } });
+        TrustedPool.Expect(await pool.Get<ApproveRevision>().ExecuteAsync(TrustedPool.Approver, new(wider.RevisionId, wider.ContentHash), Ct));
+        Assert.Equal((Verdict.Trusted, ""), ((await pool.RowAsync(Host)).Verdict, (await pool.RowAsync(Host)).Reason));
+    }
+
+    [Fact]
     public async Task Attest_AfterReboot_ListBeginsAnewAndTheHostIsTrustedAgain()
     {
         await using var pool = await RequiredAsync();

@@ -27,7 +27,11 @@ internal static class MeasurementStore
     public static async Task<bool> KeepAsync(PortalDbContext db, MeasurementProgress? row, AttestationReport report, CancellationToken ct)
     {
         var (found, state) = (report.Runtime!, report.Runtime!.State);
-        var goesOn = row is not null && (row.ResetCount, row.RestartCount, row.Bank, row.Position) == (state.ResetCount, state.RestartCount, (int)state.Bank, state.Position - found.Count);
+        var start = state.Position - found.Count;
+
+        // Another attempt may have gone on from the same place meanwhile. A PCR has one past: both found the same entries there.
+        var goesOn = row is not null && (row.ResetCount, row.RestartCount, row.Bank) == (state.ResetCount, state.RestartCount, (int)state.Bank)
+            && row.Position >= start && row.Position <= state.Position;
         if (found.StartsOver || !goesOn)
         {
             await db.MeasurementSegments.Where(s => s.HostId == report.HostId).ExecuteDeleteAsync(ct);
@@ -50,12 +54,14 @@ internal static class MeasurementStore
             db.MeasurementProgress.Add(row);
         }
 
-        if (found.Count > 0)
+        var from = found.StartsOver ? 0 : row.Position;
+        var segment = MeasurementText.After(found.Segment, from - start);
+        if (state.Position > from)
         {
-            db.MeasurementSegments.Add(new MeasurementSegment { HostId = report.HostId, Start = state.Position - found.Count, Content = Compress(found.Segment.Span) });
+            db.MeasurementSegments.Add(new MeasurementSegment { HostId = report.HostId, Start = from, Content = Compress(segment.Span) });
         }
 
-        row.Bytes = (found.StartsOver ? 0 : row.Bytes) + found.Segment.Length;
+        row.Bytes = (found.StartsOver ? 0 : row.Bytes) + segment.Length;
         (row.ResetCount, row.RestartCount, row.Bank, row.Position, row.Pcr) = (state.ResetCount, state.RestartCount, (int)state.Bank, state.Position, state.Pcr.ToArray());
         row.Standings = JsonSerializer.Serialize(report.Appraisal!.Standings);
         return true;

@@ -33,6 +33,9 @@ internal static class MeasurementText
         return sent.Text.AsMemory(start, Skip(sent.Text, start, verified.Count) - start);
     }
 
+    /// <summary>The lines behind the first few.</summary>
+    public static ReadOnlyMemory<byte> After(ReadOnlyMemory<byte> lines, int first) => lines[Skip(lines.Span, 0, first)..];
+
     private static int Skip(ReadOnlySpan<byte> text, int from, int lines)
     {
         for (; lines > 0; lines--)
