@@ -95,9 +95,9 @@ public static class Appraiser
         }
     }
 
-    /// <summary>Whether one revision matches whole. A runtime baseline: every entry of a list that begins with the boot aggregate is approved.</summary>
+    /// <summary>Whether one revision matches whole. A runtime baseline: every entry of a list that begins with the boot aggregate is approved, and there is one behind it.</summary>
     private static bool Matches(ApprovedRevision revision, CheckedEvidence evidence, MeasuredEvents? events) => revision.Kind == BaselineKinds.Runtime
-        ? evidence.Runtime?.Stand(revision) is { Deviations: 0, Checked: > 0 }
+        ? evidence.Runtime?.Stand(revision) is { Matches: true }
         : Matches(CompiledBaseline.Of(revision), evidence, events);
 
     /// <summary>Whether the PCRs are as one revision has them.</summary>

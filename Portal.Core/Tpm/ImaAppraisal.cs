@@ -42,7 +42,7 @@ public sealed record ImaDeviation(ImaDeviationKind Kind, int Position, string Pa
 
 /// <summary>Verified entries against a reference.</summary>
 /// <param name="Checked">Entries looked at.</param>
-/// <param name="Excluded">Of these, how many the reference leaves out.</param>
+/// <param name="Excluded">Of these, how many were not compared: those the reference leaves out, and boot aggregates behind the first.</param>
 /// <param name="Deviations">How many it does not allow; 0 means all is approved.</param>
 /// <param name="First">The first of them, or null.</param>
 public sealed record ImaAppraisal(int Checked, int Excluded, int Deviations, ImaDeviation? First)
@@ -67,7 +67,10 @@ public sealed record ImaAppraisal(int Checked, int Excluded, int Deviations, Ima
             var entry = verified.List[verified.From + i];
             var position = verified.Position + i;
             if (IsBootAggregate(entry, position, verified))
+            {
+                excluded += position > 0 ? 1 : 0;
                 continue;
+            }
             var (kind, isExcluded) = Judge(entry, reference);
             excluded += isExcluded ? 1 : 0;
             if (kind is not { } found)

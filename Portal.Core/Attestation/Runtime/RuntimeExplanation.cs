@@ -11,7 +11,7 @@ namespace Portal.Core.Attestation;
 public sealed record RuntimeComparison(Guid BaselineId, int Number, string Title, RuntimeStanding? Standing)
 {
     /// <summary>Whether all the host used is approved.</summary>
-    public bool Matches => Standing is { Deviations: 0, Checked: > 0 };
+    public bool Matches => Standing is { Matches: true };
 }
 
 /// <summary>What the running host used, beside what is approved.</summary>
@@ -32,7 +32,8 @@ public sealed record RuntimeExplanation(int? Entries, bool IsRequired, string? F
         var comparisons = policy.Revisions
             .Where(r => r.Kind == BaselineKinds.Runtime)
             .Select(r => new RuntimeComparison(r.BaselineId, r.Number, r.Title, standings.GetValueOrDefault(r.RevisionId)))
-            .OrderBy(c => c.Standing?.Deviations ?? int.MaxValue)
+            .OrderByDescending(c => c.Matches)
+            .ThenBy(c => c.Standing?.Deviations ?? int.MaxValue)
             .ThenByDescending(c => c.Number)
             .ToList();
         return isRequired || comparisons.Count > 0 || record.Measurements is not null || record.MeasurementFault is not null

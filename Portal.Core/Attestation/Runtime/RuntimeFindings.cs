@@ -17,6 +17,14 @@ internal static class RuntimeFindings
         Short = "no measurement list sent",
     };
 
+    private static Finding NoFiles(string baseline) => new(
+        FindingCode.MeasurementsAbsent,
+        $"The host's kernel measured no file that baseline {baseline} looks at: what it uses is not known.",
+        "Boot its kernel with an IMA policy (for example ima_policy=tcb ima_hash=sha256), and see that nothing on the host takes the policy away.")
+    {
+        Short = "its kernel measured no files",
+    };
+
     public static Finding Refused(string why) => new(
         FindingCode.MeasurementsRefused,
         why,
@@ -93,6 +101,8 @@ internal static class RuntimeFindings
             .FirstOrDefault();
         return best is not { } nearest
             ? [Absent(newest.Title) with { Kind = BaselineKinds.Runtime, Baseline = newest.Title, Pcr = ImaList.Pcr }]
+            : nearest.Standing is { Deviations: 0, LooksAtFiles: false }
+            ? [NoFiles(nearest.Revision.Title) with { Kind = BaselineKinds.Runtime, Baseline = nearest.Revision.Title, Pcr = ImaList.Pcr }]
             : [.. Of(nearest.Standing, nearest.Revision.Title).Select(f => f with { Kind = BaselineKinds.Runtime, Baseline = nearest.Revision.Title, Pcr = ImaList.Pcr })];
     }
 }

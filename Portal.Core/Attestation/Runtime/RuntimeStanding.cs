@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Portal.Core.Baselines;
 using Portal.Core.Tpm;
 
@@ -6,11 +7,22 @@ namespace Portal.Core.Attestation;
 /// <summary>How the entries of a host's measurement list stand against one approved runtime baseline, from its first entry up to a known place.</summary>
 /// <param name="RevisionId">The revision; its content never changes.</param>
 /// <param name="Checked">Entries looked at.</param>
-/// <param name="Excluded">Of these, how many the baseline leaves out.</param>
+/// <param name="Excluded">Of these, how many were not compared: those the baseline leaves out, and boot aggregates behind the first.</param>
 /// <param name="Deviations">How many it does not allow.</param>
 /// <param name="Listed">The first of them, at most <see cref="ImaAppraisal.MostListed"/>.</param>
 public sealed record RuntimeStanding(Guid RevisionId, int Checked, int Excluded, int Deviations, IReadOnlyList<ImaDeviation> Listed)
 {
+    /// <summary>
+    /// Whether all is approved, and something was looked at: a kernel without an IMA policy measures its boot aggregate and no file, and a host is
+    /// not trusted for what it hides.
+    /// </summary>
+    [JsonIgnore]
+    public bool Matches => Deviations == 0 && LooksAtFiles;
+
+    /// <summary>Whether anything but the boot aggregate was compared.</summary>
+    [JsonIgnore]
+    public bool LooksAtFiles => Checked - Excluded > 1;
+
     /// <summary>The standing after more entries.</summary>
     public RuntimeStanding Then(ImaAppraisal more) => new(
         RevisionId, Checked + more.Checked, Excluded + more.Excluded, Deviations + more.Deviations, [.. Listed.Concat(more.Listed).Take(ImaAppraisal.MostListed)]);
