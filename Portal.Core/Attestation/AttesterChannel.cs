@@ -11,6 +11,9 @@ public sealed record QuoteRequest(string Nonce, ushort Bank, IReadOnlyList<int> 
 {
     /// <summary>The first entry needed of the kernel's measurement list; null when the list is not needed at all. PCR 10 is asked for with it.</summary>
     public int? MeasurementsFrom { get; init; }
+
+    /// <summary>Why the list is not asked for, though it is wanted; null otherwise.</summary>
+    public string? MeasurementsFault { get; init; }
 }
 
 /// <summary>What a host answered, as it came: nothing here has been checked.</summary>
@@ -45,6 +48,9 @@ public abstract record ChannelAnswer
 
     /// <summary>The agent answered that its TPM failed.</summary>
     public sealed record TpmFailed(string Sentence) : ChannelAnswer;
+
+    /// <summary>The kernel's measurement list was asked for, and with it the answer is longer than is read: to be asked without it.</summary>
+    public sealed record ListTooLong(string Sentence) : ChannelAnswer;
 
     /// <summary>Something came over the host's channel that is no answer: untrusted at once.</summary>
     public sealed record Garbled(string Sentence) : ChannelAnswer;

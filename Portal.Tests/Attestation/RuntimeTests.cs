@@ -234,6 +234,22 @@ public sealed class RuntimeTests
         Assert.Equal((verdict, reason), (row.Verdict, row.Reason));
     }
 
+    [Theory]
+    [InlineData(true, Verdict.Untrusted, "more than is read")]
+    [InlineData(false, Verdict.Trusted, null)]
+    public async Task Attest_ListTooLongToBeRead_CountsOnlyWhereTheKindIsRequired(bool isRequired, Verdict verdict, string? why)
+    {
+        await using var pool = isRequired ? await RequiredAsync() : await ApprovedAsync();
+        pool.Get<MeddlingChannel>().Instead = request => request.MeasurementsFrom is null ? null : new ChannelAnswer.ListTooLong("The list is more than is read.");
+
+        var row = await pool.AttestAsync(Other);
+
+        Assert.Equal(verdict, row.Verdict);
+        var finding = (await pool.Get<AttestationDirectory>().FindAsync(row.HostId, Ct))!.Findings.SingleOrDefault();
+        Assert.Equal(why is not null, finding?.Sentence.Contains(why!, StringComparison.Ordinal) ?? false);
+        Assert.NotNull((await LookAsync(pool, Other)).Evidence.MeasurementFault);
+    }
+
     [Fact]
     public async Task Attest_EntriesBeyondTheQuote_AreIgnoredUntilAQuoteVouchesForThem()
     {

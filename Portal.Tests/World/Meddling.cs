@@ -23,6 +23,9 @@ internal sealed class MeddlingChannel(SimulatedAttesterChannel inner) : IAtteste
     /// <summary>Changes the evidence of a host on its way.</summary>
     public Func<HostEndpoint, Evidence, Evidence> OnTheWay { get; set; } = (_, evidence) => evidence;
 
+    /// <summary>What comes in place of an answer; null for what the host says.</summary>
+    public Func<QuoteRequest, ChannelAnswer?> Instead { get; set; } = _ => null;
+
     public bool SharesKeys => inner.SharesKeys;
 
     public bool Reaches(HostEndpoint host) => inner.Reaches(host);
@@ -30,6 +33,11 @@ internal sealed class MeddlingChannel(SimulatedAttesterChannel inner) : IAtteste
     public async ValueTask<ChannelAnswer> QuoteAsync(HostEndpoint host, QuoteRequest request, CancellationToken ct)
     {
         Asked.Enqueue((host, request));
+        if (Instead(request) is { } instead)
+        {
+            return instead;
+        }
+
         var answer = await inner.QuoteAsync(Of(host), request, ct);
         await BeforeArrival(host);
         return answer is ChannelAnswer.Answered(var evidence) ? new ChannelAnswer.Answered(OnTheWay(host, evidence)) : answer;

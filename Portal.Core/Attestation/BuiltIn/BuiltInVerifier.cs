@@ -53,17 +53,20 @@ public sealed class BuiltInVerifier(IEnumerable<IAttesterChannel> channels, Time
         : 0;
 
     private async Task<AttestationReport> AskAsync(
-        IAttesterChannel channel, AttestationSubject subject, AppraisalPolicy policy, AttestationKey key, IReadOnlyList<Guid> operations, int? measurementsFrom, CancellationToken ct)
+        IAttesterChannel channel, AttestationSubject subject, AppraisalPolicy policy, AttestationKey key, IReadOnlyList<Guid> operations, int? measurementsFrom, CancellationToken ct, string? fault = null)
     {
         var issuedAt = time.GetUtcNow();
         var nonce = Nonce.Mint(subject.Host.Id, subject.Purpose, operations);
         var pcrs = policy.Pcrs.Union(channel.AlwaysQuotes).Union(measurementsFrom is null ? [] : [ImaList.Pcr]);
-        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), [.. pcrs.Order()], WithEventLog: true) { MeasurementsFrom = measurementsFrom };
+        var request = new QuoteRequest(nonce.Text, policy.BankFor(subject.Bank), [.. pcrs.Order()], WithEventLog: true) { MeasurementsFrom = measurementsFrom, MeasurementsFault = fault };
         return await AskAsync(channel, subject, request, ct) switch
         {
             ChannelAnswer.Answered(var evidence) => Judge(subject, policy, key, evidence, new Asked(nonce, request, operations, issuedAt)),
             ChannelAnswer.Silent(var sentence) => Trouble(subject, policy, CheckOutcome.AgentUnreachable, Silent(sentence), issuedAt),
             ChannelAnswer.TpmFailed(var sentence) => Trouble(subject, policy, CheckOutcome.TpmError, new Finding(FindingCode.TpmFailed, $"The host's TPM failed: {sentence}", "Look at the host's TPM and its agent's log.") { Short = "TPM error" }, issuedAt),
+
+            // A long list concerns those who require it, as any list that cannot be used; the rest of the evidence counts.
+            ChannelAnswer.ListTooLong(var sentence) when measurementsFrom is not null => await AskAsync(channel, subject, policy, key, operations, null, ct, sentence),
             ChannelAnswer.Garbled(var sentence) => Failed(subject, policy, Failures.Of(FindingCode.QuoteMalformed, $"The host answered something that is no evidence: {sentence}", "Check the attestation agent on the host; if it is current, treat the answer as forged."), issuedAt),
             var other => throw new InvalidOperationException($"Unknown answer {other.GetType().Name}."),
         };

@@ -64,6 +64,11 @@ public static class EvidenceCheck
     /// <summary>A list that cannot be found in PCR 10 is no failed check: it concerns only those who require it, and some kernels cannot do better.</summary>
     private static RuntimeEvidence? CheckMeasurements(Evidence evidence, QuoteRequest request, VerifiedQuote quote, RuntimeKnown? known)
     {
+        if (request.MeasurementsFault is { } fault)
+        {
+            return RuntimeEvidence.Refused(fault);
+        }
+
         if (request.MeasurementsFrom is not { } from || evidence.Measurements is not { } sent)
         {
             return null;

@@ -3,11 +3,13 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Changes;
+using Portal.Core.Inventory;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Attestation.Agents;
@@ -71,6 +73,33 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
         Assert.Contains($"Host: [::1]:{agent.Port}", agent.LastRequest, StringComparison.OrdinalIgnoreCase);
     }
 
+    [Fact]
+    public async Task AnAgentThatDoesNotTellItsVersionNow_IsSilentAndNotForged()
+    {
+        using var agent = new SmallAgent(IPAddress.Loopback) { Status = "503 Service Unavailable" };
+        await RegisterAsync("127.0.0.1", agent.Port, agent.Certificate);
+
+        Assert.Contains("503", Assert.IsType<ChannelAnswer.Silent>(await QuoteAsync(null)).Sentence, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, typeof(ChannelAnswer.ListTooLong))]
+    [InlineData(41, typeof(ChannelAnswer.ListTooLong))]
+    [InlineData(null, typeof(ChannelAnswer.Garbled))]
+    public async Task AnAnswerLongerThanIsRead_IsTheListsFaultWhereItWasAskedFor(int? measurementsFrom, Type expected)
+    {
+        using var agent = new SmallAgent(IPAddress.Loopback) { LengthOfQuotes = KeylimeAgentChannel.LongestWithMeasurements + 1 };
+        await RegisterAsync("127.0.0.1", agent.Port, agent.Certificate);
+
+        Assert.IsType(expected, await QuoteAsync(measurementsFrom));
+    }
+
+    private async Task<ChannelAnswer> QuoteAsync(int? measurementsFrom)
+    {
+        var channel = new KeylimeAgentChannel(pool.Get<AgentContacts>(), pool.Get<AgentConnections>());
+        return await channel.QuoteAsync(new HostEndpoint(host, "kvm-a01", "127.0.0.1"), new QuoteRequest(new string('a', 32), 0x000B, [0, 10], true) { MeasurementsFrom = measurementsFrom }, pool.Ct);
+    }
+
     private async Task<HttpStatusCode> AskAsync()
     {
         var contact = pool.Get<AgentContacts>().Of(host)!;
@@ -101,7 +130,7 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
         pool.Get<IChangeFeed>().Publish(Change.Of(ChangeTopic.Attester));
     }
 
-    /// <summary>An HTTPS server that answers everything with an empty object and keeps its connections.</summary>
+    /// <summary>An HTTPS server that answers everything with its version and keeps its connections.</summary>
     private sealed class SmallAgent : IDisposable
     {
         private readonly X509Certificate2 certificate = Make();
@@ -123,6 +152,11 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
         public int Connections => Volatile.Read(ref connections);
 
         public string LastRequest { get; private set; } = "";
+
+        public string Status { get; init; } = "200 OK";
+
+        /// <summary>Said of a quote; none is sent.</summary>
+        public int? LengthOfQuotes { get; init; }
 
         public void Dispose()
         {
@@ -168,7 +202,7 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
                         {
                             LastRequest = string.Join('\n', request);
                             request.Clear();
-                            await tls.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"u8.ToArray(), stop.Token);
+                            await tls.WriteAsync(Encoding.ASCII.GetBytes(Answer()), stop.Token);
                         }
                     }
                 }
@@ -177,6 +211,14 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
                     // The portal closed or refused the connection.
                 }
             }
+        }
+
+        private string Answer()
+        {
+            const string Version = """{"results":{"supported_version":"2.2"}}""";
+            return LengthOfQuotes is { } length && LastRequest.Contains("/quotes/", StringComparison.Ordinal)
+                ? $"HTTP/1.1 {Status}\r\nContent-Length: {length}\r\n\r\n"
+                : $"HTTP/1.1 {Status}\r\nContent-Length: {Version.Length}\r\n\r\n{Version}";
         }
 
         private static X509Certificate2 Make()

@@ -59,9 +59,10 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
 
     private async Task<ChannelAnswer> QuoteAsync(HostEndpoint host, AgentContact contact, QuoteRequest request, CancellationToken ct)
     {
-        if (await MinorAsync(host.Id, contact, ct) is not { } minor)
+        var (known, asked) = await MinorAsync(host.Id, contact, ct);
+        if (known is not { } minor)
         {
-            return new ChannelAnswer.Garbled("it speaks no version between 2.1 and 2.6.");
+            return asked == HttpStatusCode.OK ? new ChannelAnswer.Garbled("it speaks no version between 2.1 and 2.6.") : Silent(asked);
         }
 
         var mask = request.Pcrs.Aggregate(0u, (bits, pcr) => bits | 1u << pcr);
@@ -86,6 +87,8 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
                         EventLog = request.WithEventLog ? evidence.EventLog : null,
                         Measurements = request.MeasurementsFrom is null ? null : evidence.Measurements,
                     });
+            case HttpStatusCode.OK when request.MeasurementsFrom is not null:
+                return new ChannelAnswer.ListTooLong($"The measurement list makes the host's answer longer than {longest >> 20} MiB, more than is read.");
             case HttpStatusCode.OK:
                 return new ChannelAnswer.Garbled($"its answer has more than {longest >> 20} MiB.");
             case HttpStatusCode.NotFound:
@@ -95,25 +98,27 @@ public sealed class KeylimeAgentChannel(AgentContacts contacts, AgentConnections
             case HttpStatusCode.InternalServerError:
                 return new ChannelAnswer.TpmFailed("The agent could not make a quote (status 500).");
             default:
-                return new ChannelAnswer.Silent($"It answered with status {((int)status).ToString(CultureInfo.InvariantCulture)}.");
+                return Silent(status);
         }
     }
 
-    /// <summary>The newest minor version of 2 both speak.</summary>
-    private async Task<int?> MinorAsync(Guid hostId, AgentContact contact, CancellationToken ct)
+    private static ChannelAnswer.Silent Silent(HttpStatusCode status) => new($"It answered with status {((int)status).ToString(CultureInfo.InvariantCulture)}.");
+
+    /// <summary>The newest minor version of 2 both speak, and the status that came with it; an agent that is starting up may say another than 200.</summary>
+    private async Task<(int? Minor, HttpStatusCode Status)> MinorAsync(Guid hostId, AgentContact contact, CancellationToken ct)
     {
         if (spoken.TryGetValue(hostId, out var known))
         {
-            return known;
+            return (known, HttpStatusCode.OK);
         }
 
         var (status, body) = await connections.GetAsync(hostId, contact, "/version", 64 << 10, null, ct);
         if (status != HttpStatusCode.OK || body is null || VersionIn(body) is not { } minor)
         {
-            return null;
+            return (null, status);
         }
 
-        return spoken[hostId] = minor;
+        return (spoken[hostId] = minor, status);
     }
 
     /// <summary>An agent names the one version it speaks best, or all it speaks.</summary>
