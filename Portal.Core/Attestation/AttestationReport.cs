@@ -57,8 +57,8 @@ public sealed record AttestationReport(
 /// <param name="ForgetAfter">How long Stale is shown.</param>
 public sealed record AppraisalPolicy(Baselines.ApprovedSet Set, TimeSpan Lifetime, TimeSpan ForgetAfter)
 {
-    /// <summary>PCRs that are always asked for: what firmware, boot loader and kernel measure.</summary>
-    private static readonly int[] Always = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14];
+    /// <summary>PCRs that are always asked for: what firmware, boot loader and kernel measure, and what a measured launch (Intel TXT) leaves.</summary>
+    private static readonly int[] Always = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 17, 18, 19, 20, 21, 22];
 
     private readonly ushort[] banks = MostCovering(Set);
 

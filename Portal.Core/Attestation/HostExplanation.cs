@@ -40,6 +40,9 @@ public sealed record PcrExplanation(PcrMeaning Meaning, string? Measured, PcrCom
     /// <summary>A value the baseline approves, hexadecimal: given, or computed from its events. Null where optional or alternative events leave several.</summary>
     public string? Expected { get; init; }
 
+    /// <summary>Whether it is a register of a measured launch (Intel TXT) that never took place, and no baseline looks at it.</summary>
+    public bool IsIdleLaunch => Comparison == PcrComparison.NotCovered && Meaning.Pcr is >= 17 and <= 22 && Content is PcrContent.AllOnes or PcrContent.AllZero;
+
     /// <summary>How many events, or whole values, the baseline lists for it.</summary>
     public int Approved { get; init; }
 

@@ -10,7 +10,7 @@ namespace Portal.Core.Baselines;
 
 /// <summary>
 /// Writes a draft from what a host measured last: firmware code, option ROMs and Secure Boot policy (PCR 0, 2, 7) or boot loader, kernel and keys
-/// (PCR 4, 8, 9, 14), event by event; or the files it used since it booted. The caller is its author. Evidence that failed a check, or of a bank the
+/// (PCR 4, 8, 9, 14), event by event, and what a measured launch left (PCR 17, 18, 19) by value; or the files it used since it booted. The caller is its author. Evidence that failed a check, or of a bank the
 /// firmware leaves unmeasured, is refused. For files, a host whose measurement list is not known yet is asked for it.
 /// </summary>
 /// <param name="contexts">The database.</param>

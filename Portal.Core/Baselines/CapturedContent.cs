@@ -19,6 +19,9 @@ internal static class CapturedContent
     private static readonly int[] FirmwareKindPcrs = [0, 2, 7];
     private static readonly int[] HypervisorKindPcrs = [4, 8, 9, 14];
 
+    // What a measured launch (Intel TXT) took part of, who signed it and what it launched: by value, since no boot log tells of it.
+    private static readonly int[] LaunchPcrs = [17, 18, 19];
+
     /// <summary>The content, or why there is none.</summary>
     /// <param name="evidence">The host's latest evidence.</param>
     /// <param name="eventLog">Its boot log.</param>
@@ -69,10 +72,17 @@ internal static class CapturedContent
             }
         }
 
+        if (kind == BaselineKinds.Hypervisor)
+        {
+            pcrs.AddRange(LaunchPcrs.Where(pcr => quoted.ContainsKey(pcr) && IsLaunched(bank, quoted[pcr])).Select(pcr => new PcrReference(pcr, [quoted[pcr].ToLowerInvariant()], [])));
+        }
+
         return pcrs.Count == 0
             ? CaptureRefusals.Nothing(host)
             : new BaselineContent((ushort)evidence.Bank, pcrs.ToImmutable(), clusters, Notes(evidence, host, leftOut));
     }
+
+    private static bool IsLaunched(TpmAlgorithm bank, string value) => PcrMeaning.Classify(bank, Convert.FromHexString(value)) == PcrContent.Measured;
 
     private static ImmutableArray<EventReference> Events(EventLog log, TpmAlgorithm bank, int pcr, Dictionary<(int Pcr, string Digest), string> labels)
     {

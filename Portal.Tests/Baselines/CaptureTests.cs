@@ -79,6 +79,21 @@ public sealed class CaptureTests : IAsyncLifetime
         }
     }
 
+    [Theory]
+    [InlineData(BaselineKinds.Hypervisor, new[] { 17, 19 })]
+    [InlineData(BaselineKinds.Firmware, new int[0])]
+    public async Task Capture_AfterAMeasuredLaunch_TakesItsRegistersByValue_ButNoneThatAreEmpty(BaselineKinds kind, int[] expected)
+    {
+        var pcrs = Fixture.VmPcrs(1).Where(p => p.Key.Bank == TpmAlgorithm.Sha256).ToDictionary(p => p.Key.Pcr, p => p.Value.Replace("0x", "", StringComparison.OrdinalIgnoreCase));
+        (pcrs[17], pcrs[18], pcrs[19], pcrs[20]) = (new string('A', 64), new string('F', 64), new string('b', 64), new string('c', 64));
+        await EvidenceAsync(Fixture.VmLog(1), pcrs);
+
+        var content = await ContentAsync((await CaptureAsync(kind)).Value);
+
+        Assert.Equal(expected, content.Pcrs.Where(p => p.Pcr >= 17).Select(p => p.Pcr));
+        Assert.All(content.Pcrs.Where(p => p.Pcr == 17), p => Assert.Equal([new string('a', 64)], p.Digests));
+    }
+
     [Fact]
     public async Task Capture_IntoABaseline_StartsARevisionThatKeepsScopeAndLabels()
     {
