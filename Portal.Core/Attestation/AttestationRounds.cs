@@ -77,12 +77,16 @@ public sealed partial class AttestationRounds : IDisposable
             from host in hosts.AsNoTracking()
             join row in db.Attestations.AsNoTracking() on host.Id equals row.HostId into results
             from row in results.DefaultIfEmpty()
-            select new { host.Id, AskedAt = row == null ? null : row.CheckedAt, SilentSince = row != null && row.Outcome == CheckOutcome.AgentUnreachable ? row.FailingSince : null }).ToListAsync(ct);
+            let enrolledAt = db.Attesters.Where(a => a.HostId == host.Id).Select(a => (DateTimeOffset?)a.EnrolledAt).FirstOrDefault()
+            select new { host.Id, EnrolledAt = enrolledAt, AskedAt = row == null ? null : row.CheckedAt, SilentSince = row != null && row.Outcome == CheckOutcome.AgentUnreachable ? row.FailingSince : null }).ToListAsync(ct);
         var standings = rows.Select(row =>
         {
             // What was asked and could not be recorded was asked nevertheless.
             var known = last.GetValueOrDefault(row.Id);
             var askedAt = known is not null && (row.AskedAt is null || known.AskedAt > row.AskedAt) ? known.AskedAt : row.AskedAt;
+
+            // Of a key that was enrolled since, for example just before a crash, nothing was ever asked.
+            askedAt = row.EnrolledAt > askedAt ? null : askedAt;
             return new Standing(row.Id, askedAt, row.SilentSince, row.SilentSince is not null || known is { WasSlow: true }, MachineWaits: false);
         }).Where(s => wanted is null || wanted(s)).ToList();
         if (standings.Count == 0)

@@ -93,6 +93,21 @@ public sealed class RoundTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Turn_HostEnrolledSinceItWasAsked_HasItsTurnAtOnce()
+    {
+        var host = hosts[0].HostId;
+        await pool.Get<AttestationRounds>().RoundAsync(pool.Cluster, pool.Ct);
+        await using var db = pool.Database();
+        var enrolled = pool.Time.GetUtcNow() + TimeSpan.FromMilliseconds(1);
+        await db.Attesters.Where(a => a.HostId == host).ExecuteUpdateAsync(set => set.SetProperty(a => a.EnrolledAt, enrolled), pool.Ct);
+        pool.Time.Advance(TimeSpan.FromMilliseconds(1));
+
+        // Of the others, hardly anybody's instant lies within this millisecond.
+        Assert.InRange(await pool.Get<AttestationRounds>().TurnAsync(pool.Cluster, pool.Ct), 1, 3);
+        await UntilAsync(async read => await read.Attestations.AnyAsync(a => a.HostId == host && a.CheckedAt >= enrolled, pool.Ct));
+    }
+
+    [Fact]
     public async Task HangingAgents_MoreThanThereAreSlots_DelayNobodyElse_AndLoseNoTrust()
     {
         Hang();

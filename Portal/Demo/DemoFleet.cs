@@ -68,6 +68,7 @@ internal sealed partial class DemoFleet(
 
         await ApproveBaselinesAsync(ct);
         await EnrolAsync(ct);
+        await AttestEnrolledAsync(ct);
         await CreateVirtualMachinesAsync(ct);
         await story.BeginAsync(ct);
         await AttestChangedAsync(ct);
@@ -117,6 +118,20 @@ internal sealed partial class DemoFleet(
             open.Where(h => wanted.Contains(h.Name)),
             new ParallelOptions { MaxDegreeOfParallelism = EnrolAtOnce, CancellationToken = ct },
             async (host, token) => Expect(await commands.EnrolAttester.ExecuteAsync(Administrator, host.Id, token)));
+    }
+
+    /// <summary>A start that was cut short may have enrolled hosts and asked them nothing.</summary>
+    private async Task AttestEnrolledAsync(CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var unasked = await db.Attesters
+            .Where(a => !db.Attestations.Any(r => r.HostId == a.HostId && r.Verdict != Verdict.None))
+            .Select(a => a.HostId)
+            .ToListAsync(ct);
+        foreach (var host in unasked)
+        {
+            await commands.Attest.AttestAsync(host, AttestationPurpose.Enrolment, null, ct);
+        }
     }
 
     private async Task CreateVirtualMachinesAsync(CancellationToken ct)
