@@ -73,7 +73,7 @@ public static class Appraiser
             if (fitting.Count == 0)
             {
                 findings.AddRange(inScope.Count == 0 ? [NoBaseline(kind)]
-                    : kind == BaselineKinds.Runtime ? RuntimeFindings.Nearest(inScope, evidence.Runtime)
+                    : kind == BaselineKinds.Runtime ? RuntimeFindings.Nearest(inScope, evidence)
                     : Nearest(inScope, evidence, events, kind));
             }
         }

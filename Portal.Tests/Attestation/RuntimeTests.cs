@@ -251,6 +251,19 @@ public sealed class RuntimeTests
     }
 
     [Fact]
+    public async Task Require_BeforeAnyListWasAskedFor_SaysThatTheHostWasNotAskedAndIsTrustedWhenItWas()
+    {
+        await using var pool = await ApprovedAsync();
+        var cluster = await PolicyAsync(pool);
+        TrustedPool.Expect(await pool.Get<ChangeTrustPolicy>().ExecuteAsync(
+            TrustedPool.Administrator, new(pool.Cluster, cluster.Policy with { RequiredKinds = cluster.Policy.RequiredKinds | BaselineKinds.Runtime }, cluster.PolicyRevision), Ct));
+
+        Assert.Equal((Verdict.Untrusted, "not asked for its files yet"), ((await pool.RowAsync(Other)).Verdict, (await pool.RowAsync(Other)).Reason));
+
+        Assert.Equal(Verdict.Trusted, (await pool.AttestAsync(Other)).Verdict);
+    }
+
+    [Fact]
     public async Task Attest_EntriesBeyondTheQuote_AreIgnoredUntilAQuoteVouchesForThem()
     {
         await using var pool = await RequiredAsync();

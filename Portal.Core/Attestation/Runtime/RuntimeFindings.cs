@@ -1,3 +1,4 @@
+using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
 using Portal.Core.Tpm;
@@ -23,6 +24,15 @@ internal static class RuntimeFindings
         "Boot its kernel with an IMA policy (for example ima_policy=tcb ima_hash=sha256), and see that nothing on the host takes the policy away.")
     {
         Short = "its kernel measured no files",
+    };
+
+    /// <summary>Evidence from before anybody wanted to know: PCR 10 is quoted whenever the list is asked for.</summary>
+    public static Finding NotAsked(string baseline) => new(
+        FindingCode.MeasurementsAbsent,
+        $"Baseline {baseline} looks at the files the host uses, and its latest evidence is from before it was asked for them.",
+        "Attest the host now, or wait for its next turn.")
+    {
+        Short = "not asked for its files yet",
     };
 
     public static Finding Refused(string why) => new(
@@ -84,8 +94,9 @@ internal static class RuntimeFindings
     }
 
     /// <summary>Findings of the runtime kind against the baseline that objects to least.</summary>
-    public static List<Finding> Nearest(IReadOnlyList<ApprovedRevision> inScope, RuntimeEvidence? runtime)
+    public static List<Finding> Nearest(IReadOnlyList<ApprovedRevision> inScope, CheckedEvidence evidence)
     {
+        var runtime = evidence.Runtime;
         var newest = inScope.MaxBy(r => r.Number)!;
         if (runtime is { Fault: { } fault })
         {
@@ -100,7 +111,7 @@ internal static class RuntimeFindings
             .Select(c => ((ApprovedRevision Revision, RuntimeStanding Standing)?)(c.Revision, c.Standing!))
             .FirstOrDefault();
         return best is not { } nearest
-            ? [Absent(newest.Title) with { Kind = BaselineKinds.Runtime, Baseline = newest.Title, Pcr = ImaList.Pcr }]
+            ? [(evidence.Bank.Contains(ImaList.Pcr) ? Absent(newest.Title) : NotAsked(newest.Title)) with { Kind = BaselineKinds.Runtime, Baseline = newest.Title, Pcr = ImaList.Pcr }]
             : nearest.Standing is { Deviations: 0, LooksAtFiles: false }
             ? [NoFiles(nearest.Revision.Title) with { Kind = BaselineKinds.Runtime, Baseline = nearest.Revision.Title, Pcr = ImaList.Pcr }]
             : [.. Of(nearest.Standing, nearest.Revision.Title).Select(f => f with { Kind = BaselineKinds.Runtime, Baseline = nearest.Revision.Title, Pcr = ImaList.Pcr })];

@@ -36,7 +36,7 @@ internal static class VerdictWords
             FindingCode.AwaitingNewEvidence => "It would match now, but only new evidence clears an untrusted verdict.",
             FindingCode.FileNotApproved => "It used a file that is not one you approved.",
             FindingCode.FileNotMeasured => "It used something whose content nobody knows.",
-            FindingCode.MeasurementsAbsent => "It did not say which files it uses, and its cluster wants to know.",
+            FindingCode.MeasurementsAbsent => "Nobody knows which files it uses, and its cluster wants to know.",
             FindingCode.MeasurementsRefused => "Its list of files it used is not the one its TPM vouches for.",
             FindingCode.LogAbsent => "It sent no boot log, which its baseline looks into.",
             FindingCode.PcrMissing => "Its quote lacks what its baseline looks at.",
