@@ -65,7 +65,7 @@ public static class Appraiser
 
         var events = evidence.Log is null ? null : new MeasuredEvents(evidence.Log, evidence.Bank.Algorithm);
         var (matched, findings) = (new List<ApprovedRevision>(), new List<Finding>());
-        foreach (var kind in Kinds(policy.RequiredKinds))
+        foreach (var kind in PolicyWords.KindsIn(policy.RequiredKinds))
         {
             var inScope = policy.Revisions.Where(r => r.Kind == kind).ToList();
             var fitting = inScope.Where(r => Matches(r, evidence, events)).ToList();
@@ -81,18 +81,6 @@ public static class Appraiser
         var verdict = findings.Count == 0 ? Verdict.Trusted : Verdict.Untrusted;
         var notes = evidence.Notes.Where(note => !findings.Exists(f => f.Code == FindingCode.LogDoesNotReplay && f.Pcr == note.Pcr));
         return new Appraisal(verdict, [.. findings, .. notes], matched) { Standings = standings };
-    }
-
-    /// <summary>The single kinds of a set.</summary>
-    public static IEnumerable<BaselineKinds> Kinds(BaselineKinds kinds)
-    {
-        foreach (var kind in PolicyWords.AllKinds)
-        {
-            if (kinds.HasFlag(kind))
-            {
-                yield return kind;
-            }
-        }
     }
 
     /// <summary>Whether one revision matches whole. A runtime baseline: every entry of a list that begins with the boot aggregate is approved, and there is one behind it.</summary>

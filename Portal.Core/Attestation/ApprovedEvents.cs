@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Storage;
 using Portal.Core.Tpm;
@@ -39,7 +40,7 @@ internal static class ApprovedEvents
             return changes;
         }
 
-        foreach (var (source, known) in await LogsAsync(db, hostId, ct))
+        await foreach (var (source, known) in LogsAsync(db, hostId, ct))
         {
             foreach (var (finding, entry, variable) in wanted.ToList())
             {
@@ -48,6 +49,11 @@ internal static class ApprovedEvents
                     changes.Add(new ExplainedChange(entry.Index, entry.Pcr, change, source));
                     wanted.Remove((finding, entry, variable));
                 }
+            }
+
+            if (wanted.Count == 0)
+            {
+                break;
             }
         }
 
@@ -59,8 +65,8 @@ internal static class ApprovedEvents
         .Select(e => e.Describe(bank).Variable)
         .FirstOrDefault();
 
-    /// <summary>Logs worth looking into: the host's own first.</summary>
-    private static async Task<List<(string Source, EventLog Log)>> LogsAsync(PortalDbContext db, Guid hostId, CancellationToken ct)
+    /// <summary>Logs worth looking into, each read when it is wanted: the host's own first.</summary>
+    private static async IAsyncEnumerable<(string Source, EventLog Log)> LogsAsync(PortalDbContext db, Guid hostId, [EnumeratorCancellation] CancellationToken ct)
     {
         var own = await db.Evidence
             .Where(e => e.HostId == hostId && e.Failure == null && e.EventLogDigest != null)
@@ -75,17 +81,14 @@ internal static class ApprovedEvents
             .OrderBy(e => e.Name)
             .Take(MostLogs * 16)
             .ToListAsync(ct);
-        var logs = new List<(string, EventLog)>();
         var (ours, theirs) = (own.DistinctBy(e => e.EventLogDigest).Take(MostLogs), others.DistinctBy(e => e.EventLogDigest).Take(MostLogs));
         foreach (var candidate in ours.Concat(theirs).DistinctBy(e => e.EventLogDigest))
         {
             var content = await db.EventLogs.Where(l => l.Digest == candidate.EventLogDigest).Select(l => l.Content).FirstOrDefaultAsync(ct);
             if (content is not null && EventLog.Parse(content).TryGet(out var log, out _))
             {
-                logs.Add((candidate.Name, log));
+                yield return (candidate.Name, log);
             }
         }
-
-        return logs;
     }
 }

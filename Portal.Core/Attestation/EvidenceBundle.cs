@@ -50,9 +50,7 @@ public sealed class EvidenceBundle(IDbContextFactory<PortalDbContext> contexts, 
         }
 
         var row = await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId, ct);
-        var measurements = found.Record.Measurements is { } entries && await db.MeasurementProgress.AnyAsync(p => p.HostId == hostId && p.Position == entries, ct)
-            ? await MeasurementStore.TextAsync(db, hostId, ct)
-            : null;
+        var measurements = await MeasurementStore.TextOfAsync(db, found.Record, ct);
         var content = Pack(name, found.Record, found.Evidence with { Measurements = measurements is null ? null : new SentMeasurements(0, measurements) }, row);
         await audit.AppendAsync(caller.Person, "host.evidence.downloaded", target, $"{caller.Person.Name} downloaded the latest evidence of {name}.", AuditSeverity.Notice, found.Record.Digest is { } digest ? JsonSerializer.Serialize(new { digest }) : null, ct);
         return new BundleFile($"evidence-{name}-{found.Record.IssuedAt.UtcDateTime:yyyyMMdd'T'HHmmss'Z'}.zip", content);

@@ -33,25 +33,8 @@ public static class EvidenceComparison
         })];
     }
 
-    /// <summary>Events of the one in a PCR beyond those of the other, each counted as often as it was measured.</summary>
-    private static List<EventExplanation> Beyond(HostExplanation one, HostExplanation other, int pcr)
-    {
-        var known = Extended(other, pcr).GroupBy(e => e.Digest).ToDictionary(g => g.Key!, g => g.Count(), StringComparer.Ordinal);
-        var beyond = new List<EventExplanation>();
-        foreach (var entry in Extended(one, pcr))
-        {
-            if (known.GetValueOrDefault(entry.Digest!) > 0)
-            {
-                known[entry.Digest!]--;
-            }
-            else
-            {
-                beyond.Add(entry);
-            }
-        }
-
-        return beyond;
-    }
+    /// <summary>Events of the one in a PCR beyond those of the other.</summary>
+    private static List<EventExplanation> Beyond(HostExplanation one, HostExplanation other, int pcr) => Multiset.Beyond(Extended(one, pcr), Extended(other, pcr), e => e.Digest!);
 
     private static IEnumerable<EventExplanation> Extended(HostExplanation of, int pcr) =>
         of.Events.Where(e => e.Pcr == pcr && e.Digest is not null && e.Standing != EventStanding.Note);

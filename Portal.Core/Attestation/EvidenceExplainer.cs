@@ -26,7 +26,7 @@ internal sealed class EvidenceExplainer
         (this.evidence, this.report, this.failure, this.policy) = (evidence, report, failure ?? report.Failure, policy);
         bank = (TpmAlgorithm)evidence.Bank;
         log = evidence.EventLog is { Length: > 0 } bytes && EventLog.Parse(bytes).TryGet(out var parsed, out _) ? parsed : null;
-        foreach (var revision in Appraiser.Kinds(policy.RequiredKinds).Select(kind => Nearest(policy, kind)).OfType<ApprovedRevision>())
+        foreach (var revision in PolicyWords.KindsIn(policy.RequiredKinds).Select(kind => Nearest(policy, kind)).OfType<ApprovedRevision>())
         {
             var matches = failure is null && report.Appraisal?.Matched.Any(m => m.RevisionId == revision.RevisionId) == true;
             baselines.Add(new ComparedBaseline(revision.Kind, revision.BaselineId, revision.Number, revision.Title, matches));

@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Inventory;
 using Portal.Core.Storage;
 
@@ -6,38 +7,27 @@ namespace Portal.Core.Attestation;
 
 /// <summary>Explains what hosts measured: stored evidence beside the revisions approved now.</summary>
 /// <param name="contexts">The database.</param>
-/// <param name="directory">Reads evidence.</param>
 /// <param name="service">Appraises it again.</param>
 /// <param name="policies">Policies of clusters.</param>
-public sealed class HostExplanations(IDbContextFactory<PortalDbContext> contexts, AttestationDirectory directory, IAttestationService service, PolicyReader policies)
+public sealed class HostExplanations(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies)
 {
     /// <summary>The explanation of a host's latest evidence; null when it has none, or there is no such host.</summary>
     public async Task<HostExplanation?> OfAsync(Guid hostId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var cluster = await db.Hosts.Where(h => h.Id == hostId).Select(h => (Guid?)h.ClusterId).SingleOrDefaultAsync(ct);
-        if (cluster is null || await directory.EvidenceAsync(hostId, ct) is not { } found || await policies.OfAsync(cluster.Value, ct) is not { } policy)
+        if (cluster is null || await policies.OfAsync(cluster.Value, ct) is not { } policy
+            || await MeasurementStore.EvidenceAsync(db, [hostId], policy.Set, ct).SingleOrDefaultAsync(ct) is not { } stored)
         {
             return null;
         }
 
         // What failed a check when it came stays failed, though a later look (without the clock of then) would pass it.
-        var failure = found.Record.Failure is { } code
+        var failure = stored.Record.Failure is { } code
             ? AttestationDirectory.Findings(await db.Attestations.Where(a => a.HostId == hostId).Select(a => a.Findings).SingleOrDefaultAsync(ct)).FirstOrDefault(f => f.Code == code)
             : null;
-        AttestationReport? report = null;
-        await foreach (var stored in MeasurementStore.EvidenceAsync(db, [hostId], policy.Set, ct))
-        {
-            report = service.Reappraise(stored, policy);
-        }
-
-        // The host was removed meanwhile.
-        if (report is null)
-        {
-            return null;
-        }
-
-        var explanation = new EvidenceExplainer(found.Evidence, report, failure, policy.Set).Explain(found.Record);
+        var report = service.Reappraise(stored, policy);
+        var explanation = new EvidenceExplainer(EvidenceCodec.Read(stored.Record, stored.EventLog), report, failure, policy.Set).Explain(stored.Record);
         return report.Checked?.Log is { } log && failure is null
             ? explanation with { Changes = await ApprovedEvents.ChangesAsync(db, hostId, log, explanation.Findings, explanation.Bank, ct) }
             : explanation;

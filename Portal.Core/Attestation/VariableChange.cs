@@ -28,7 +28,7 @@ public sealed record VariableChange(string Name, string Sentence, IReadOnlyList<
 
     private static VariableChange OfLists(string name, IReadOnlyList<SignatureEntry> before, IReadOnlyList<SignatureEntry> after)
     {
-        var (added, removed) = (Beyond(after, before), Beyond(before, after));
+        var (added, removed) = (Multiset.Beyond(after, before, e => e.Key), Multiset.Beyond(before, after, e => e.Key));
         var sentence = (added.Count, removed.Count) switch
         {
             (0, 0) => $"{Named(name)} holds the same entries in another order.",
@@ -37,26 +37,6 @@ public sealed record VariableChange(string Name, string Sentence, IReadOnlyList<
             var (more, fewer) => $"{Named(name)}: {Entries(more)} added and {Entries(fewer)} removed, against those approved.",
         };
         return new VariableChange(name, sentence, SignatureList.Tell(added), SignatureList.Tell(removed));
-    }
-
-    /// <summary>Entries of the one that the other lacks, each counted as often as it is there.</summary>
-    private static List<SignatureEntry> Beyond(IReadOnlyList<SignatureEntry> one, IReadOnlyList<SignatureEntry> other)
-    {
-        var known = other.GroupBy(e => e.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal);
-        var beyond = new List<SignatureEntry>();
-        foreach (var entry in one)
-        {
-            if (known.GetValueOrDefault(entry.Key) > 0)
-            {
-                known[entry.Key]--;
-            }
-            else
-            {
-                beyond.Add(entry);
-            }
-        }
-
-        return beyond;
     }
 
     private static string Entries(int count) => count == 1 ? "1 entry" : $"{count:N0} entries";

@@ -89,7 +89,7 @@ public sealed class CaptureBaseline(
         if (input.Kind == BaselineKinds.Runtime)
         {
             return evidence.MeasurementFault is { } fault ? CaptureRefusals.Measurements(host, fault)
-                : await MeasuredAsync(db, evidence, ct) is { } text ? CapturedFiles.Of(evidence, text, host, into.Value, clusters)
+                : await MeasurementStore.TextOfAsync(db, evidence, ct) is { } text ? CapturedFiles.Of(evidence, text, host, into.Value, clusters)
                 : CaptureRefusals.NoMeasurements(host);
         }
 
@@ -105,12 +105,6 @@ public sealed class CaptureBaseline(
     // The latest evidence of a host has the host's own id.
     private static Task<EvidenceRecord?> LatestEvidenceAsync(PortalDbContext db, Guid hostId, CancellationToken ct) =>
         db.Evidence.AsNoTracking().FirstOrDefaultAsync(e => e.Id == hostId && e.HostId == hostId, ct);
-
-    // The list as far as this evidence vouches for it; null when it has moved on or there is none.
-    private static async Task<byte[]?> MeasuredAsync(PortalDbContext db, EvidenceRecord evidence, CancellationToken ct) =>
-        evidence.Measurements is { } entries && await db.MeasurementProgress.AnyAsync(p => p.HostId == evidence.HostId && p.Position == entries, ct)
-            ? await MeasurementStore.TextAsync(db, evidence.HostId, ct)
-            : null;
 
     // What the baseline says now, if a revision of one is to be started.
     private static async Task<Outcome<BaselineContent?>> LatestAsync(PortalDbContext db, Input input, CancellationToken ct)

@@ -41,6 +41,9 @@ public sealed record RuntimeReference(
     public Outcome<ImaReference> Compile() => ImaReference.Create(
         Files.ToDictionary(f => f.Path, f => (IReadOnlyCollection<string>)f.Digests, StringComparer.Ordinal), Anywhere, Excludes, ToleratesViolations);
 
+    /// <summary>A digest without its hash's name.</summary>
+    public static string HexOf(string digest) => digest[(digest.IndexOf(':', StringComparison.Ordinal) + 1)..];
+
     private static ImmutableArray<T> Present<T>(ImmutableArray<T> list) => list.IsDefault ? [] : list;
 
     private static ImmutableArray<string> Digests(IEnumerable<string> digests) =>

@@ -32,7 +32,7 @@ public static class PolicyWords
     /// <summary>Kinds as a person says them: <c>firmware, hypervisor and runtime</c>.</summary>
     public static string Kinds(BaselineKinds kinds)
     {
-        var words = AllKinds.Where(kind => kinds.HasFlag(kind)).Select(kind => kind.ToString().ToLowerInvariant()).ToList();
+        var words = KindsIn(kinds).Select(kind => kind.ToString().ToLowerInvariant()).ToList();
         return words.Count switch
         {
             0 => "none",
@@ -40,6 +40,9 @@ public static class PolicyWords
             _ => $"{string.Join(", ", words.SkipLast(1))} and {words[^1]}",
         };
     }
+
+    /// <summary>The single kinds of a set, in the order of a boot.</summary>
+    public static IEnumerable<BaselineKinds> KindsIn(BaselineKinds kinds) => AllKinds.Where(kind => kinds.HasFlag(kind));
 
     /// <summary>Every kind there is, in the order of a boot.</summary>
     public static IReadOnlyList<BaselineKinds> AllKinds { get; } = [BaselineKinds.Firmware, BaselineKinds.Hypervisor, BaselineKinds.Runtime];

@@ -67,8 +67,14 @@ internal static class MeasurementStore
         return true;
     }
 
+    /// <summary>The list as far as a piece of evidence vouches for it, as text from its first entry; null when it has moved on or there is none.</summary>
+    public static async Task<byte[]?> TextOfAsync(PortalDbContext db, EvidenceRecord evidence, CancellationToken ct) =>
+        evidence.Measurements is { } entries && await db.MeasurementProgress.AnyAsync(p => p.HostId == evidence.HostId && p.Position == entries, ct)
+            ? await TextAsync(db, evidence.HostId, ct)
+            : null;
+
     /// <summary>All that is kept of a host's list, as text from its first entry.</summary>
-    public static async Task<byte[]> TextAsync(PortalDbContext db, Guid hostId, CancellationToken ct)
+    private static async Task<byte[]> TextAsync(PortalDbContext db, Guid hostId, CancellationToken ct)
     {
         using var text = new MemoryStream();
         await foreach (var content in db.MeasurementSegments.Where(s => s.HostId == hostId).OrderBy(s => s.Start).Select(s => s.Content).AsAsyncEnumerable().WithCancellation(ct))

@@ -48,7 +48,7 @@ internal static class RuntimeFindings
 
     private static Finding Of(ImaDeviation deviation, string baseline, int more)
     {
-        var measured = deviation.Digest[(deviation.Digest.IndexOf(':', StringComparison.Ordinal) + 1)..];
+        var measured = RuntimeReference.HexOf(deviation.Digest);
         var isContent = deviation.Kind is ImaDeviationKind.UnknownFile or ImaDeviationKind.OtherContent;
         var rest = more == 0 ? "" : more == 1 ? " One more entry of its list is not approved." : $" {more:N0} more entries of its list are not approved.";
         return new Finding(isContent ? FindingCode.FileNotApproved : FindingCode.FileNotMeasured, Sentence(deviation, baseline) + rest, Remedy(deviation.Kind))
@@ -96,24 +96,17 @@ internal static class RuntimeFindings
     /// <summary>Findings of the runtime kind against the baseline that objects to least.</summary>
     public static List<Finding> Nearest(IReadOnlyList<ApprovedRevision> inScope, CheckedEvidence evidence)
     {
-        var runtime = evidence.Runtime;
-        var newest = inScope.MaxBy(r => r.Number)!;
-        if (runtime is { Fault: { } fault })
-        {
-            return [Refused(fault) with { Kind = BaselineKinds.Runtime, Baseline = newest.Title, Pcr = ImaList.Pcr }];
-        }
-
-        var best = inScope
-            .Select(r => (Revision: r, Standing: runtime?.Stand(r)))
+        var standings = inScope
+            .Select(r => (Revision: r, Standing: evidence.Runtime?.Stand(r)))
             .Where(c => c.Standing is not null)
             .OrderBy(c => c.Standing!.Deviations)
             .ThenByDescending(c => c.Revision.Number)
-            .Select(c => ((ApprovedRevision Revision, RuntimeStanding Standing)?)(c.Revision, c.Standing!))
-            .FirstOrDefault();
-        return best is not { } nearest
-            ? [(evidence.Bank.Contains(ImaList.Pcr) ? Absent(newest.Title) : NotAsked(newest.Title)) with { Kind = BaselineKinds.Runtime, Baseline = newest.Title, Pcr = ImaList.Pcr }]
-            : nearest.Standing is { Deviations: 0, LooksAtFiles: false }
-            ? [NoFiles(nearest.Revision.Title) with { Kind = BaselineKinds.Runtime, Baseline = nearest.Revision.Title, Pcr = ImaList.Pcr }]
-            : [.. Of(nearest.Standing, nearest.Revision.Title).Select(f => f with { Kind = BaselineKinds.Runtime, Baseline = nearest.Revision.Title, Pcr = ImaList.Pcr })];
+            .ToList();
+        var title = (standings.Count > 0 ? standings[0].Revision : inScope.MaxBy(r => r.Number)!).Title;
+        IEnumerable<Finding> findings = evidence.Runtime is { Fault: { } fault } ? [Refused(fault)]
+            : standings.Count == 0 ? [evidence.Bank.Contains(ImaList.Pcr) ? Absent(title) : NotAsked(title)]
+            : standings[0].Standing is { Deviations: 0, LooksAtFiles: false } ? [NoFiles(title)]
+            : Of(standings[0].Standing!, title);
+        return [.. findings.Select(f => f with { Kind = BaselineKinds.Runtime, Baseline = title, Pcr = ImaList.Pcr })];
     }
 }
