@@ -189,6 +189,15 @@ public enum FindingCode
 
     /// <summary>Something was used whose content the kernel could not tell, or told in a way that carries no trust.</summary>
     FileNotMeasured,
+
+    /// <summary>An attestation server verified the host and found that it does not match.</summary>
+    ServerFoundMismatch,
+
+    /// <summary>An attestation server does not verify the host: it was told to stop, is removing it, or never got to it.</summary>
+    ServerNotVerifying,
+
+    /// <summary>An attestation server does not keep, or not yet, what is approved here: what it says of hosts does not count.</summary>
+    ServerNotAsApproved,
 }
 
 /// <summary>One thing an appraisal found: what, where and what to do.</summary>
