@@ -76,15 +76,20 @@ public sealed class ServerHttp : IDisposable
     /// <param name="body">JSON; null sends no body and no content type.</param>
     /// <param name="longest">The longest answer that is read, in bytes.</param>
     /// <param name="ct">Cancels.</param>
+    /// <param name="within">How long it may take; null for the connection's own. Longer for what the server needs time for.</param>
     /// <exception cref="ServerException">No answer came in time, it was not the server's, or it was too long. Whatever status came is an answer.</exception>
-    public async Task<ServerReply> SendAsync(HttpMethod method, Uri uri, ReadOnlyMemory<byte>? body, int longest, CancellationToken ct)
+    public async Task<ServerReply> SendAsync(HttpMethod method, Uri uri, ReadOnlyMemory<byte>? body, int longest, CancellationToken ct, TimeSpan? within = null)
     {
-        using var late = new CancellationTokenSource(connection.Timeout, time);
+        var patience = within ?? connection.Timeout;
+        using var late = new CancellationTokenSource(patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, ct);
         try
         {
             using var request = new HttpRequestMessage(method, uri);
             request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+
+            // Some resources are declared as plain text and answer 406 to who takes JSON alone; what came is judged by itself.
+            request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("*/*", 0.1));
             if (body is { } json)
             {
                 request.Content = new ReadOnlyMemoryContent(json) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
@@ -98,7 +103,7 @@ public sealed class ServerHttp : IDisposable
         {
             throw new ServerException(
                 ServerFault.Unreachable,
-                $"{connection.Name} did not answer within {connection.Timeout.TotalSeconds:0} s.",
+                $"{connection.Name} did not answer within {patience.TotalSeconds:0} s.",
                 "Look whether the server is busy or hangs, and whether a firewall drops packets on the way.",
                 fault);
         }
