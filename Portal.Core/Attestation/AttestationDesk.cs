@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
 using Portal.Core.Storage;
@@ -11,10 +12,11 @@ namespace Portal.Core.Attestation;
 /// and results are committed in batches.
 /// </summary>
 /// <param name="contexts">The database.</param>
-/// <param name="service">Who verifies.</param>
+/// <param name="service">The verifier of our own.</param>
+/// <param name="servers">Attestation servers of the site's own.</param>
 /// <param name="policies">Policies of clusters.</param>
 /// <param name="writer">Commits results.</param>
-public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, PolicyReader policies, ReportWriter writer) : IAttestNow
+public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts, IAttestationService service, ServerPoll servers, PolicyReader policies, ReportWriter writer) : IAttestNow
 {
     private const int MostTries = 3;
 
@@ -64,12 +66,9 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
     {
         try
         {
-            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous) { Bank = (ushort?)subject.Bank, Runtime = MeasurementStore.Known(subject.Measurements) };
-            for (var tries = 1; ; tries++)
+            for (var (tries, now) = (1, subject); ; tries++)
             {
-                var report = await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
-                attempt.WasSilent = report.Outcome == CheckOutcome.AgentUnreachable;
-                if (await writer.CommitAsync(report) || tries == MostTries)
+                if (await AskAsync(attempt, now, policy, purpose) || tries == MostTries)
                 {
                     break;
                 }
@@ -81,7 +80,7 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
                     break;
                 }
 
-                (question, policy) = (question with { Previous = again.Previous, Runtime = MeasurementStore.Known(again.Measurements) }, current);
+                (now, policy) = (again with { AttestationKey = subject.AttestationKey, Bank = subject.Bank }, current);
             }
 
             attempt.Complete(null);
@@ -94,6 +93,35 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
         {
             attempts.TryRemove(KeyValuePair.Create(subject.Host.Id, attempt));
         }
+    }
+
+    /// <summary>Has every service of the cluster verify the host, at the same time. False when the policy changed meanwhile.</summary>
+    private async Task<bool> AskAsync(Attempt attempt, Subject subject, AppraisalPolicy policy, AttestationPurpose purpose)
+    {
+        var asked = new List<Task<AttestationReport?>>();
+        if (policy.Services.HasBuiltIn)
+        {
+            var question = new AttestationSubject(subject.Host, subject.AttestationKey, purpose, [], subject.Previous) { Bank = (ushort?)subject.Bank, Runtime = MeasurementStore.Known(subject.Measurements) };
+            asked.Add(OursAsync(question));
+        }
+
+        // In their turn servers are asked about all hosts at once.
+        if (purpose != AttestationPurpose.Round)
+        {
+            attempt.IssueNonce();
+            asked.AddRange(policy.Services.Outside.Select(s => servers.AskAsync(s.ServiceId, subject.Host.Id, policy, purpose, CancellationToken.None)));
+        }
+
+        var current = true;
+        foreach (var report in (await Task.WhenAll(asked)).OfType<AttestationReport>())
+        {
+            attempt.WasSilent |= report.Outcome is CheckOutcome.AgentUnreachable or CheckOutcome.ServiceUnreachable;
+            current &= await writer.CommitAsync(report);
+        }
+
+        return current;
+
+        async Task<AttestationReport?> OursAsync(AttestationSubject question) => await service.AttestAsync(question, policy, attempt.IssueNonce, CancellationToken.None);
     }
 
     /// <summary>Hosts as they are asked; of one cluster, if given.</summary>
@@ -203,6 +231,6 @@ public sealed class PolicyReader(IDbContextFactory<PortalDbContext> contexts, Ap
 
         // Stamped with the older of both revisions, so that what was read in between never counts as current.
         var revision = Math.Min(cluster.PolicyRevision, set.PolicyRevision);
-        return new AppraisalPolicy(set with { PolicyRevision = revision }, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter);
+        return new AppraisalPolicy(set with { PolicyRevision = revision }, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter) { Services = cluster.Policy.Services };
     }
 }

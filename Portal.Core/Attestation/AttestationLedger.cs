@@ -16,9 +16,12 @@ namespace Portal.Core.Attestation;
 /// <param name="facts">Told after the commit.</param>
 /// <param name="feed">Told after the commit.</param>
 /// <param name="time">Our clock.</param>
-public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> contexts, AuditLog audit, TrustFacts facts, IChangeFeed feed, TimeProvider time)
+public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> contexts, AuditLog audit, TrustFacts facts, IChangeFeed feed, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan SampleEvery = TimeSpan.FromDays(1);
+
+    // Rows are read, changed and written back: two writers at once would lose one's change.
+    private readonly SemaphoreSlim turn = new(1, 1);
 
     /// <summary>Applies reports of different hosts and commits. A report older than what is known already changes nothing.</summary>
     /// <param name="reports">At most one per host.</param>
@@ -27,9 +30,25 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
     /// <returns>Hosts whose policy changed while they were attested: their appraisal was not applied, they are to be attested again.</returns>
     public async Task<IReadOnlySet<Guid>> ApplyAsync(IReadOnlyList<AttestationReport> reports, ReappraisalCause? cause, CancellationToken ct)
     {
+        await turn.WaitAsync(ct);
+        try
+        {
+            return await ApplyAloneAsync(reports, cause, ct);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => turn.Dispose();
+
+    private async Task<IReadOnlySet<Guid>> ApplyAloneAsync(IReadOnlyList<AttestationReport> reports, ReappraisalCause? cause, CancellationToken ct)
+    {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
-        var batch = await Batch.ReadAsync(db, reports, ct);
+        var batch = await LedgerBatch.ReadAsync(db, reports, ct);
         var (now, lost, regained) = (time.GetUtcNow(), new List<Guid>(), new List<Guid>());
         var outdated = new HashSet<Guid>();
         foreach (var report in reports)
@@ -47,19 +66,24 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             }
 
             var row = batch.RowOf(report.HostId);
-            var before = row.Verdict;
-            var change = VerdictChange.Apply(row, report, cause, now);
-            if (change.IsIgnored)
+            var before = VerdictChange.StateBefore.Of(row);
+            if (!batch.TryApply(row, report, cause, now))
             {
                 continue;
             }
 
+            var change = VerdictChange.Since(before, row, cause);
+
             await KeepMeasurementsAsync(db, batch, report, ct);
             Keep(db, batch, row, report, change, now);
-            if (before != row.Verdict)
+            if (before.Verdict != row.Verdict)
             {
-                (row.Verdict == Verdict.Untrusted ? lost : regained).Add(report.HostId);
-                Tell(db, row, host.Name, before);
+                if (row.Verdict != Verdict.None)
+                {
+                    (row.Verdict == Verdict.Untrusted ? lost : regained).Add(report.HostId);
+                }
+
+                Tell(db, row, host.Name, before.Verdict);
             }
         }
 
@@ -72,7 +96,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
     }
 
     /// <summary>Evidence vouches for as much of the measurement list as is kept with it in the same transaction.</summary>
-    private static async Task KeepMeasurementsAsync(PortalDbContext db, Batch batch, AttestationReport report, CancellationToken ct)
+    private static async Task KeepMeasurementsAsync(PortalDbContext db, LedgerBatch batch, AttestationReport report, CancellationToken ct)
     {
         var row = batch.Measurements.GetValueOrDefault(report.HostId);
         if (report.Runtime is { } found)
@@ -85,14 +109,14 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         }
     }
 
-    private static void Keep(PortalDbContext db, Batch batch, HostAttestation row, AttestationReport report, VerdictChange change, DateTimeOffset now)
+    private static void Keep(PortalDbContext db, LedgerBatch batch, HostAttestation row, AttestationReport report, VerdictChange change, DateTimeOffset now)
     {
         if (report.Evidence is { } evidence)
         {
             batch.Store(db, evidence, report.EventLog);
         }
 
-        if (report.Appraisal is { } appraisal)
+        if (report.Appraisal is { } appraisal && batch.SaysWhatMatches(report))
         {
             batch.Match(db, report.HostId, appraisal.Matched);
         }
@@ -128,6 +152,10 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
             var since = before == Verdict.Trusted ? "lost trust" : "is untrusted";
             audit.Add(db, Person.Portal, "host.untrusted", target, $"Host {name} {since}: {row.Reason}.", AuditSeverity.Alarm);
         }
+        else if (row.Verdict == Verdict.None)
+        {
+            audit.Add(db, Person.Portal, "host.no_verdict", target, $"Host {name} has no verdict any more: {row.Reason}.", AuditSeverity.Alarm);
+        }
         else
         {
             audit.Add(db, Person.Portal, "host.trusted", target, $"Host {name} is trusted{(before == Verdict.Untrusted ? " again" : "")}.");
@@ -141,7 +169,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
                 || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Creating);
 
     /// <summary>VMs that require trust on a host that just lost it are marked in the same transaction; the mark ends when the host is trusted again, it is never erased.</summary>
-    private async Task<List<Guid>> MarkAsync(PortalDbContext db, Batch batch, List<Guid> lost, List<Guid> regained, DateTimeOffset now, CancellationToken ct)
+    private async Task<List<Guid>> MarkAsync(PortalDbContext db, LedgerBatch batch, List<Guid> lost, List<Guid> regained, DateTimeOffset now, CancellationToken ct)
     {
         var changed = new List<Guid>();
         if (regained.Count > 0)
@@ -177,7 +205,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         return changed;
     }
 
-    private void Publish(Batch batch, bool told, List<Guid> marked)
+    private void Publish(LedgerBatch batch, bool told, List<Guid> marked)
     {
         foreach (var row in batch.Rows)
         {
@@ -193,109 +221,6 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         if (told)
         {
             feed.Publish(Change.Of(ChangeTopic.Audit));
-        }
-    }
-
-    /// <summary>What a transaction over some hosts works on: everything read in a handful of queries, however many hosts.</summary>
-    private sealed class Batch
-    {
-        private readonly Dictionary<Guid, HostAttestation> rows = [];
-        private readonly HashSet<Guid> withEvidence = [];
-        private readonly HashSet<string> logs = new(StringComparer.Ordinal);
-        private readonly HashSet<string> replaced = new(StringComparer.Ordinal);
-        private Dictionary<Guid, string?> former = [];
-        private ILookup<Guid, BaselineMatch> matches = Array.Empty<BaselineMatch>().ToLookup(m => m.HostId);
-        private PortalDbContext? db;
-
-        public Dictionary<Guid, (string Name, Guid ClusterId, long PolicyRevision)> Hosts { get; private set; } = [];
-
-        public Dictionary<Guid, MeasurementProgress> Measurements { get; private set; } = [];
-
-        public IEnumerable<HostAttestation> Rows => rows.Values;
-
-        public static async Task<Batch> ReadAsync(PortalDbContext db, IReadOnlyList<AttestationReport> reports, CancellationToken ct)
-        {
-            var ids = reports.Select(r => r.HostId).ToList();
-            var wanted = reports.Select(r => r.Evidence?.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
-            var batch = new Batch { db = db };
-            batch.Hosts = await db.Hosts.Where(h => ids.Contains(h.Id))
-                .Join(db.Clusters, h => h.ClusterId, c => c.Id, (h, c) => new { h.Id, h.Name, h.ClusterId, c.PolicyRevision })
-                .ToDictionaryAsync(h => h.Id, h => (h.Name, h.ClusterId, h.PolicyRevision), ct);
-            foreach (var row in await db.Attestations.Where(a => ids.Contains(a.HostId)).ToListAsync(ct))
-            {
-                batch.rows[row.HostId] = row;
-                if (row.EvidenceDigest is not null)
-                {
-                    batch.withEvidence.Add(row.HostId);
-                }
-            }
-
-            batch.logs.UnionWith(await db.EventLogs.Where(l => wanted.Contains(l.Digest)).Select(l => l.Digest).ToListAsync(ct));
-            var measured = reports.Where(r => r.Runtime is not null || r.Appraisal is { Standings.Count: > 0 }).Select(r => r.HostId).ToList();
-            batch.Measurements = measured.Count == 0 ? [] : await db.MeasurementProgress.Where(p => measured.Contains(p.HostId)).ToDictionaryAsync(p => p.HostId, ct);
-            var answered = reports.Where(r => r.Evidence is not null).Select(r => r.HostId).ToList();
-            batch.former = answered.Count == 0
-                ? []
-                : await db.Evidence.Where(e => answered.Contains(e.Id)).Select(e => new { e.Id, e.EventLogDigest }).ToDictionaryAsync(e => e.Id, e => e.EventLogDigest, ct);
-            batch.matches = (await db.BaselineMatches.Where(m => ids.Contains(m.HostId)).ToListAsync(ct)).ToLookup(m => m.HostId);
-            return batch;
-        }
-
-        public HostAttestation RowOf(Guid hostId)
-        {
-            if (!rows.TryGetValue(hostId, out var row))
-            {
-                rows[hostId] = row = new HostAttestation { HostId = hostId };
-                db!.Attestations.Add(row);
-            }
-
-            return row;
-        }
-
-        public void Store(PortalDbContext db, EvidenceRecord evidence, byte[]? log)
-        {
-            StoreLog(db, evidence, log);
-            if (former.GetValueOrDefault(evidence.HostId) is { } digest && !string.Equals(digest, evidence.EventLogDigest, StringComparison.Ordinal))
-            {
-                replaced.Add(digest);
-            }
-
-            db.Entry(evidence).State = withEvidence.Add(evidence.HostId) ? EntityState.Added : EntityState.Modified;
-        }
-
-        /// <summary>Deletes the logs that evidence just overwritten referred to and none refers to any more.</summary>
-        public async Task ForgetLogsAsync(PortalDbContext db, CancellationToken ct)
-        {
-            if (replaced.Count == 0)
-            {
-                return;
-            }
-
-            var inUse = await db.Evidence.Where(e => e.EventLogDigest != null && replaced.Contains(e.EventLogDigest)).Select(e => e.EventLogDigest!).Distinct().ToListAsync(ct);
-            replaced.ExceptWith(inUse);
-            await db.EventLogs.Where(l => replaced.Contains(l.Digest)).ExecuteDeleteAsync(ct);
-        }
-
-        public Guid KeepCopy(PortalDbContext db, EvidenceRecord evidence)
-        {
-            var id = Guid.CreateVersion7();
-            db.Evidence.Add(evidence.CopyAs(id));
-            return id;
-        }
-
-        public void Match(PortalDbContext db, Guid hostId, IReadOnlyList<ApprovedRevision> matched)
-        {
-            var (has, wants) = (matches[hostId].Select(m => m.RevisionId).ToHashSet(), matched.Select(m => m.RevisionId).ToHashSet());
-            db.BaselineMatches.RemoveRange(matches[hostId].Where(m => !wants.Contains(m.RevisionId)));
-            db.BaselineMatches.AddRange(wants.Except(has).Select(r => new BaselineMatch { HostId = hostId, RevisionId = r }));
-        }
-
-        private void StoreLog(PortalDbContext db, EvidenceRecord evidence, byte[]? log)
-        {
-            if (log is not null && evidence.EventLogDigest is { } digest && logs.Add(digest))
-            {
-                db.EventLogs.Add(new EventLogRecord { Digest = digest, Content = log });
-            }
         }
     }
 }

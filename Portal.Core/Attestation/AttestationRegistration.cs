@@ -7,6 +7,7 @@ using Portal.Core.Attestation.BuiltIn;
 using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Storage;
@@ -20,6 +21,13 @@ public static class AttestationRegistration
     public static IServiceCollection AddAttestation(this IServiceCollection services)
     {
         services.AddSingleton<IAttestationService, BuiltInVerifier>();
+        services.AddSingleton<ServerSecrets>();
+        services.AddSingleton<ServerClients>();
+        services.AddSingleton<ServerHealth>();
+        services.AddSingleton<ServerPoll>();
+        services.AddSingleton<ServerPolls>();
+        services.AddSingleton<IEarlyReads>(provider => provider.GetRequiredService<ServerPolls>());
+        services.AddHostedService(provider => provider.GetRequiredService<ServerPolls>());
         services.AddSingleton<PolicyReader>();
         services.AddSingleton<TrustFacts>();
         services.AddSingleton<AttestationLedger>();

@@ -6,7 +6,7 @@ namespace Portal.Core.Attestation;
 /// <summary>What one attempt to attest a host brought, before it is applied to the database.</summary>
 /// <param name="HostId">The host.</param>
 /// <param name="Purpose">Why it was asked.</param>
-/// <param name="IssuedAt">When the nonce was issued; the attempt's age.</param>
+/// <param name="IssuedAt">When the nonce was issued, or a server's answer asked for; the attempt's age.</param>
 /// <param name="Outcome">How the attempt went.</param>
 /// <param name="PolicyRevision">The policy revision appraised under.</param>
 /// <param name="Lifetime">The cluster's lifetime then.</param>
@@ -20,6 +20,12 @@ public sealed record AttestationReport(
     TimeSpan Lifetime,
     TimeSpan ForgetAfter)
 {
+    /// <summary>The attestation service whose word it is.</summary>
+    public Guid ServiceId { get; init; } = Inventory.ServiceSet.BuiltInId;
+
+    /// <summary>For a server's word: when the evidence behind it cannot have begun later; null where that is <see cref="IssuedAt"/>.</summary>
+    public DateTimeOffset? VerifiedAt { get; init; }
+
     /// <summary>The cluster whose policy it was appraised under.</summary>
     public required Guid ClusterId { get; init; }
 
@@ -57,6 +63,9 @@ public sealed record AttestationReport(
 /// <param name="ForgetAfter">How long Stale is shown.</param>
 public sealed record AppraisalPolicy(Baselines.ApprovedSet Set, TimeSpan Lifetime, TimeSpan ForgetAfter)
 {
+    /// <summary>The attestation services of the cluster.</summary>
+    public Inventory.ServiceSet Services { get; init; } = Inventory.ServiceSet.BuiltIn;
+
     /// <summary>PCRs that are always asked for: what firmware, boot loader and kernel measure, and what a measured launch (Intel TXT) leaves.</summary>
     private static readonly int[] Always = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 17, 18, 19, 20, 21, 22];
 

@@ -34,6 +34,11 @@ public sealed partial class AttestationRounds : IDisposable
     public async Task<int> RoundAsync(Guid clusterId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
+        if (await db.Clusters.AsNoTracking().SingleOrDefaultAsync(c => c.Id == clusterId, ct) is { Policy.Services.HasBuiltIn: false })
+        {
+            return 0;
+        }
+
         var hosts = await StandingsAsync(db, db.Hosts.Where(h => h.ClusterId == clusterId), ct);
         await AskAsync(clusterId, hosts, AttestationPurpose.Round, Urgency.Turn, ct);
         return hosts.Count;
@@ -43,7 +48,7 @@ public sealed partial class AttestationRounds : IDisposable
     public async Task<int> TurnAsync(Guid clusterId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        if (await db.Clusters.AsNoTracking().SingleOrDefaultAsync(c => c.Id == clusterId, ct) is not { } cluster)
+        if (await db.Clusters.AsNoTracking().SingleOrDefaultAsync(c => c.Id == clusterId, ct) is not { Policy.Services.HasBuiltIn: true } cluster)
         {
             return 0;
         }

@@ -22,8 +22,8 @@ public sealed class Attester
     public required string EnrolledBy { get; set; }
 }
 
-/// <summary>The current attestation result of a host: one row per host that was ever asked.</summary>
-public sealed class HostAttestation
+/// <summary>What is known of a host's trust: its verdict, how old that is and how the last attempt went.</summary>
+public abstract class AttestationState
 {
     /// <summary>The host.</summary>
     public required Guid HostId { get; init; }
@@ -111,6 +111,19 @@ public sealed class HostAttestation
         // A word a newer version wrote, or nobody ever did: never trusted, and no reason for a page to break.
         _ => TrustStatus.Unknown,
     };
+}
+
+/// <summary>
+/// The current attestation result of a host: one row per host that was ever asked. Where its cluster names one attestation service, it is that
+/// service's word; where it names several, what <see cref="Combination"/> makes of all of theirs.
+/// </summary>
+public sealed class HostAttestation : AttestationState;
+
+/// <summary>The word of one of several attestation services on a host. There is none where the cluster names a single service.</summary>
+public sealed class ServiceAttestation : AttestationState
+{
+    /// <summary>The service.</summary>
+    public required Guid ServiceId { get; init; }
 }
 
 /// <summary>A transition of a host's attestation, or the daily sample.</summary>

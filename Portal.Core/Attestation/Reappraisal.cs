@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core.Inventory;
 using Portal.Core.Storage;
 
 namespace Portal.Core.Attestation;
@@ -52,14 +53,16 @@ public sealed class Reappraisal(IDbContextFactory<PortalDbContext> contexts, IAt
 
     private async Task<int> ClusterAsync(Guid clusterId, ReappraisalCause cause, CancellationToken ct)
     {
-        if (await policies.OfAsync(clusterId, ct) is not { } policy)
+        if (await policies.OfAsync(clusterId, ct) is not { Services.HasBuiltIn: true } policy)
         {
             return 0;
         }
 
         await using var db = await contexts.CreateDbContextAsync(ct);
         var outdated = await db.Attestations
-            .Where(a => a.PolicyRevision != policy.Set.PolicyRevision && a.EvidenceDigest != null && db.Hosts.Any(h => h.Id == a.HostId && h.ClusterId == clusterId))
+            .Where(a => a.PolicyRevision != policy.Set.PolicyRevision && a.EvidenceDigest != null
+                && !db.ServiceAttestations.Any(w => w.HostId == a.HostId && w.ServiceId == ServiceSet.BuiltInId && w.PolicyRevision == policy.Set.PolicyRevision)
+                && db.Hosts.Any(h => h.Id == a.HostId && h.ClusterId == clusterId))
             .Select(a => a.HostId)
             .ToListAsync(ct);
         foreach (var page in outdated.Chunk(PageSize))

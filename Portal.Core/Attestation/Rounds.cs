@@ -68,6 +68,9 @@ internal sealed class RoundUpkeep(Reappraisal reappraisal, StalenessWatch stalen
 /// <param name="time">Our clock.</param>
 internal sealed class StalenessWatch(IDbContextFactory<PortalDbContext> contexts, AuditLog audit, IChangeFeed feed, TimeProvider time)
 {
+    /// <summary>Of a service that is down there was an alarm already: one, not one for each of its hosts.</summary>
+    private static AuditSeverity SeverityOf(HostAttestation row) => row.Outcome == CheckOutcome.ServiceUnreachable ? AuditSeverity.Notice : AuditSeverity.Alarm;
+
     public async Task TellAsync(Guid clusterId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
@@ -85,7 +88,7 @@ internal sealed class StalenessWatch(IDbContextFactory<PortalDbContext> contexts
         {
             var row = host.Row;
             row.StaleSince = row.ValidUntil;
-            audit.Add(db, Person.Portal, "host.stale", new AuditTarget("host", row.HostId, host.Name), $"Host {host.Name} is stale: {(row.Reason.Length > 0 ? row.Reason : "no new evidence came")}.", AuditSeverity.Alarm);
+            audit.Add(db, Person.Portal, "host.stale", new AuditTarget("host", row.HostId, host.Name), $"Host {host.Name} is stale: {(row.Reason.Length > 0 ? row.Reason : "no new evidence came")}.", SeverityOf(row));
             db.AttestationTransitions.Add(new AttestationTransition
             {
                 HostId = row.HostId,

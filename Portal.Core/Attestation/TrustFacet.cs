@@ -65,7 +65,7 @@ public sealed class TrustFacet : IHostFacet
         return [.. Shown.Select(s => new FacetCount(FacetName, s.Value, s.Status.ToString(), counts.GetValueOrDefault(s.Status)))];
     }
 
-    /// <summary>Each host with its row and the word it shows at a moment, as the database can group and count them: <see cref="HostAttestation.StatusAt"/> in SQL.</summary>
+    /// <summary>Each host with its row and the word it shows at a moment, as the database can group and count them: <see cref="AttestationState.StatusAt"/> in SQL.</summary>
     internal static IQueryable<Standing> StandingOf(PortalDbContext db, IQueryable<Host> hosts, DateTimeOffset now) =>
         from host in hosts
         join attestation in db.Attestations on host.Id equals attestation.HostId into rows
@@ -81,7 +81,7 @@ public sealed class TrustFacet : IHostFacet
                 : TrustStatus.Unknown,
         };
 
-    /// <summary>Hosts that show a word at a moment: the query form of <see cref="HostAttestation.StatusAt"/>.</summary>
+    /// <summary>Hosts that show a word at a moment: the query form of <see cref="AttestationState.StatusAt"/>.</summary>
     public static IQueryable<Host> With(PortalDbContext db, IQueryable<Host> hosts, TrustStatus status, DateTimeOffset now, bool negated) => status switch
     {
         TrustStatus.Trusted => hosts.Where(h => db.Attestations.Any(a => a.HostId == h.Id && a.Verdict == Verdict.Trusted && a.VerifiedAt <= now && a.ValidUntil > now) != negated),

@@ -19,37 +19,46 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
     /// <param name="report">The report.</param>
     /// <param name="cause">For stored evidence appraised again: why.</param>
     /// <param name="now">Our clock.</param>
-    public static VerdictChange Apply(HostAttestation row, AttestationReport report, ReappraisalCause? cause, DateTimeOffset now)
+    public static VerdictChange Apply(AttestationState row, AttestationReport report, ReappraisalCause? cause, DateTimeOffset now)
     {
-        var known = new Known(row.Verdict, row.Findings, row.MeasurementDigest, row.ResetCount, row.Outcome);
+        var before = StateBefore.Of(row);
+        return TryApply(row, report, cause, now) ? Since(before, row, cause) : Ignored;
+    }
+
+    /// <summary>What became of a row since a moment.</summary>
+    internal static VerdictChange Since(StateBefore before, AttestationState row, ReappraisalCause? cause) =>
+        new(false, before != StateBefore.Of(row), Tell(before, row, cause));
+
+    /// <summary>Applies the rules; false when the report is older than what is known.</summary>
+    internal static bool TryApply(AttestationState row, AttestationReport report, ReappraisalCause? cause, DateTimeOffset now)
+    {
         if (cause is { } why)
         {
             if (report.OfEvidence != row.EvidenceDigest)
             {
                 // Newer evidence came meanwhile; the row keeps its policy revision, so that it is looked at again.
-                return Ignored;
+                return false;
             }
 
             Reappraised(row, report, why, now);
         }
         else if (IsOlder(row, report, now))
         {
-            return Ignored;
+            return false;
         }
         else
         {
             Attested(row, report, now);
         }
 
-        var isTransition = known != new Known(row.Verdict, row.Findings, row.MeasurementDigest, row.ResetCount, row.Outcome);
-        return new VerdictChange(false, isTransition, Tell(known, row, cause));
+        return true;
     }
 
     /// <summary>The newest evidence wins. A row dated in our future was written before our clock went back, and yields.</summary>
-    private static bool IsOlder(HostAttestation row, AttestationReport report, DateTimeOffset now) =>
+    private static bool IsOlder(AttestationState row, AttestationReport report, DateTimeOffset now) =>
         row.CheckedAt is { } last && last <= now && report.IssuedAt < last;
 
-    private static void Attested(HostAttestation row, AttestationReport report, DateTimeOffset now)
+    private static void Attested(AttestationState row, AttestationReport report, DateTimeOffset now)
     {
         row.CheckedAt = report.IssuedAt;
         row.Outcome = report.Outcome;
@@ -61,11 +70,14 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
 
         if (report.Appraisal is { } appraisal)
         {
-            var quote = report.Checked!.Quote;
-            (row.ResetCount, row.RestartCount, row.TpmClock) = (quote.ResetCount, quote.RestartCount, (long)quote.Clock);
+            if (report.Checked is { Quote: var quote })
+            {
+                (row.ResetCount, row.RestartCount, row.TpmClock) = (quote.ResetCount, quote.RestartCount, (long)quote.Clock);
+            }
+
             row.MeasurementDigest = report.MeasurementDigest;
             row.FailedCheck = null;
-            SetAppraisal(row, report, appraisal, report.IssuedAt, now);
+            SetAppraisal(row, report, appraisal, report.VerifiedAt ?? report.IssuedAt, now);
         }
         else if (report.Failure is { } failure)
         {
@@ -87,7 +99,7 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         }
     }
 
-    private static void Reappraised(HostAttestation row, AttestationReport report, ReappraisalCause cause, DateTimeOffset now)
+    private static void Reappraised(AttestationState row, AttestationReport report, ReappraisalCause cause, DateTimeOffset now)
     {
         row.PolicyRevision = report.PolicyRevision;
         if (row.FailedCheck is not null)
@@ -118,7 +130,7 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         }
     }
 
-    private static void SetAppraisal(HostAttestation row, AttestationReport report, Appraisal appraisal, DateTimeOffset verifiedAt, DateTimeOffset now)
+    private static void SetAppraisal(AttestationState row, AttestationReport report, Appraisal appraisal, DateTimeOffset verifiedAt, DateTimeOffset now)
     {
         row.VerifiedAt = verifiedAt;
         row.ValidUntil = verifiedAt + report.Lifetime;
@@ -129,7 +141,7 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         SetVerdict(row, appraisal.Verdict, appraisal.Reason, appraisal.Findings, now);
     }
 
-    private static void SetVerdict(HostAttestation row, Verdict verdict, string reason, IReadOnlyList<Finding> findings, DateTimeOffset now)
+    private static void SetVerdict(AttestationState row, Verdict verdict, string reason, IReadOnlyList<Finding> findings, DateTimeOffset now)
     {
         if (row.Verdict != verdict || row.VerdictSince is null)
         {
@@ -141,7 +153,7 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         row.Findings = JsonSerializer.Serialize(findings);
     }
 
-    private static string Tell(Known known, HostAttestation row, ReappraisalCause? cause)
+    private static string Tell(StateBefore known, AttestationState row, ReappraisalCause? cause)
     {
         var boot = known.ResetCount is { } old && row.ResetCount is { } now && old != now ? $"rebooted (resetCount {old} → {now}); " : "";
         var why = cause is not { } changed ? "" : changed switch
@@ -160,7 +172,7 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         return boot + why + verdict;
     }
 
-    private static string TellTrusted(Known known, HostAttestation row) => (known.Verdict == Verdict.Trusted, row.Outcome == CheckOutcome.Ok) switch
+    private static string TellTrusted(StateBefore known, AttestationState row) => (known.Verdict == Verdict.Trusted, row.Outcome == CheckOutcome.Ok) switch
     {
         (false, _) => "trusted",
         (true, false) => $"no new evidence: {row.Reason}",
@@ -168,5 +180,9 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
         (true, true) => "still trusted",
     };
 
-    private sealed record Known(Verdict Verdict, string Findings, string? Measurement, long? ResetCount, CheckOutcome Outcome);
+    /// <summary>What of a row, when it changes, is history.</summary>
+    internal sealed record StateBefore(Verdict Verdict, string Findings, string? Measurement, long? ResetCount, CheckOutcome Outcome)
+    {
+        public static StateBefore Of(AttestationState row) => new(row.Verdict, row.Findings, row.MeasurementDigest, row.ResetCount, row.Outcome);
+    }
 }

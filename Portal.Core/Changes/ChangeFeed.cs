@@ -21,6 +21,9 @@ public enum ChangeTopic
     /// <summary>A cluster or its policy.</summary>
     Cluster,
 
+    /// <summary>An attestation server, what it calls hosts, or what it keeps of ours.</summary>
+    Service,
+
     /// <summary>A baseline or a revision of it.</summary>
     Baseline,
 

@@ -52,6 +52,9 @@ public enum BaselineKinds
 /// <param name="ForgetAfter">How long a stale verdict is shown as Stale before it becomes Unknown.</param>
 public sealed record TrustPolicy(BaselineKinds RequiredKinds, TimeSpan Lifetime, TimeSpan Interval, TimeSpan MaxAgeAtStart, TimeSpan ForgetAfter)
 {
+    /// <summary>The attestation services that must all trust a host.</summary>
+    public ServiceSet Services { get; init; } = ServiceSet.BuiltIn;
+
     /// <summary>Both kinds, ten minutes, a round a minute, a minute at start, a day.</summary>
     public static TrustPolicy Default { get; } = new(
         BaselineKinds.Firmware | BaselineKinds.Hypervisor,
@@ -62,7 +65,7 @@ public sealed record TrustPolicy(BaselineKinds RequiredKinds, TimeSpan Lifetime,
 
     /// <summary>Whether this policy trusts in any respect more readily than the other: such a change takes two people.</summary>
     public bool IsLooserThan(TrustPolicy other) =>
-        (other.RequiredKinds & ~RequiredKinds) != 0 || Lifetime > other.Lifetime || MaxAgeAtStart > other.MaxAgeAtStart;
+        (other.RequiredKinds & ~RequiredKinds) != 0 || Lifetime > other.Lifetime || MaxAgeAtStart > other.MaxAgeAtStart || other.Services.IsLoosenedBy(Services);
 
     /// <summary>The same policy as it is kept: without fractions of a second.</summary>
     public TrustPolicy InWholeSeconds() => this with
@@ -103,6 +106,9 @@ public sealed class Cluster
     /// <summary>How long Stale is shown before Unknown, in seconds.</summary>
     public int ForgetAfterSeconds { get; private set; }
 
+    /// <summary>The attestation services that must all trust a host, as <see cref="ServiceSet.ToText"/> writes them; empty in rows from before there were servers.</summary>
+    public string Services { get; private set; } = "";
+
     /// <summary>Raised whenever what counts as trusted here changes. An appraisal under another revision does not count.</summary>
     public long PolicyRevision { get; set; } = 1;
 
@@ -115,7 +121,10 @@ public sealed class Cluster
         TimeSpan.FromSeconds(LifetimeSeconds),
         TimeSpan.FromSeconds(IntervalSeconds),
         TimeSpan.FromSeconds(MaxAgeAtStartSeconds),
-        TimeSpan.FromSeconds(ForgetAfterSeconds));
+        TimeSpan.FromSeconds(ForgetAfterSeconds))
+    {
+        Services = ServiceSet.Parse(Services),
+    };
 
     /// <summary>Whether VMs of this level may live here.</summary>
     public bool Allows(TrustLevel level) => level switch
@@ -146,6 +155,7 @@ public sealed class Cluster
         IntervalSeconds = (int)policy.Interval.TotalSeconds;
         MaxAgeAtStartSeconds = (int)policy.MaxAgeAtStart.TotalSeconds;
         ForgetAfterSeconds = (int)policy.ForgetAfter.TotalSeconds;
+        Services = policy.Services.ToText();
     }
 }
 

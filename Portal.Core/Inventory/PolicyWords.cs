@@ -14,7 +14,10 @@ public sealed record PolicyDifference(string Field, string Title, string Before,
 public static class PolicyWords
 {
     /// <summary>Every respect in which two policies differ. One of them is looser exactly when <see cref="TrustPolicy.IsLooserThan"/> says so.</summary>
-    public static IReadOnlyList<PolicyDifference> Differences(TrustPolicy before, TrustPolicy after)
+    /// <param name="before">The first policy.</param>
+    /// <param name="after">The second policy.</param>
+    /// <param name="services">Names of attestation servers; one that is not among them is called by the beginning of its id.</param>
+    public static IReadOnlyList<PolicyDifference> Differences(TrustPolicy before, TrustPolicy after, IReadOnlyDictionary<Guid, string>? services = null)
     {
         PolicyDifference?[] all =
         [
@@ -24,21 +27,24 @@ public static class PolicyWords
             Time("lifetime", "A verdict counts for", before.Lifetime, after.Lifetime, longerIsLooser: true),
             Time("interval", "Hosts are asked every", before.Interval, after.Interval, longerIsLooser: false),
             Time("maxAgeAtStart", "Oldest evidence at a start", before.MaxAgeAtStart, after.MaxAgeAtStart, longerIsLooser: true),
+            before.Services.Equals(after.Services)
+                ? null
+                : new("services", "Attestation services", Services(before.Services, services), Services(after.Services, services), before.Services.IsLoosenedBy(after.Services)),
             Time("forgetAfter", "Stale becomes unknown after", before.ForgetAfter, after.ForgetAfter, longerIsLooser: false),
         ];
         return [.. all.OfType<PolicyDifference>()];
     }
 
     /// <summary>Kinds as a person says them: <c>firmware, hypervisor and runtime</c>.</summary>
-    public static string Kinds(BaselineKinds kinds)
+    public static string Kinds(BaselineKinds kinds) => And([.. KindsIn(kinds).Select(kind => kind.ToString().ToLowerInvariant())]);
+
+    /// <summary>Attestation services as a person says them: <c>built-in verifier and keylime-a (keeps its own policies)</c>.</summary>
+    public static string Services(ServiceSet set, IReadOnlyDictionary<Guid, string>? names)
     {
-        var words = KindsIn(kinds).Select(kind => kind.ToString().ToLowerInvariant()).ToList();
-        return words.Count switch
-        {
-            0 => "none",
-            1 => words[0],
-            _ => $"{string.Join(", ", words.SkipLast(1))} and {words[^1]}",
-        };
+        var words = set.Select(choice => choice.ServiceId == ServiceSet.BuiltInId
+            ? "built-in verifier"
+            : (names?.GetValueOrDefault(choice.ServiceId) ?? $"server {choice.ServiceId.ToString()[^8..]}") + (choice.Keeper == PolicyKeeper.Server ? " (keeps its own policies)" : "")).ToList();
+        return And(words);
     }
 
     /// <summary>The single kinds of a set, in the order of a boot.</summary>
@@ -64,6 +70,13 @@ public static class PolicyWords
     /// <summary>Changes in one sentence's worth of words: <c>lifetime 10 min → 1 h</c>.</summary>
     public static string Story(IEnumerable<PolicyDifference> differences) =>
         string.Join(", ", differences.Select(d => $"{char.ToLowerInvariant(d.Title[0])}{d.Title[1..]} {d.Before} → {d.After}"));
+
+    private static string And(List<string> words) => words.Count switch
+    {
+        0 => "none",
+        1 => words[0],
+        _ => $"{string.Join(", ", words.SkipLast(1))} and {words[^1]}",
+    };
 
     private static string Text(long count, string unit) => string.Create(CultureInfo.InvariantCulture, $"{count} {unit}");
 

@@ -21,6 +21,7 @@ internal sealed class ClusterConfiguration : IEntityTypeConfiguration<Cluster>
         builder.Property(c => c.IntervalSeconds);
         builder.Property(c => c.MaxAgeAtStartSeconds);
         builder.Property(c => c.ForgetAfterSeconds);
+        builder.Property(c => c.Services);
         builder.Ignore(c => c.Policy);
     }
 }

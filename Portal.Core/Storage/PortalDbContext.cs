@@ -5,6 +5,7 @@ using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
@@ -55,6 +56,24 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
 
     /// <summary>Current attestation results.</summary>
     public DbSet<HostAttestation> Attestations => Set<HostAttestation>();
+
+    /// <summary>Words of several attestation services on a host.</summary>
+    public DbSet<ServiceAttestation> ServiceAttestations => Set<ServiceAttestation>();
+
+    /// <summary>Attestation servers of the site's own.</summary>
+    public DbSet<AttestationServer> AttestationServers => Set<AttestationServer>();
+
+    /// <summary>Changes of servers that wait for a second person.</summary>
+    public DbSet<ServerProposal> ServerProposals => Set<ServerProposal>();
+
+    /// <summary>What servers call hosts.</summary>
+    public DbSet<HostOnServer> HostsOnServers => Set<HostOnServer>();
+
+    /// <summary>Whether servers keep what is approved.</summary>
+    public DbSet<Publication> Publications => Set<Publication>();
+
+    /// <summary>What we made servers keep.</summary>
+    public DbSet<PublishedPolicy> PublishedPolicies => Set<PublishedPolicy>();
 
     /// <summary>Transitions of attestation results.</summary>
     public DbSet<AttestationTransition> AttestationTransitions => Set<AttestationTransition>();

@@ -16,9 +16,6 @@ public enum ServiceType
 /// <summary>The names of the types in REST and in pages' addresses.</summary>
 public static class ServiceTypes
 {
-    /// <summary>The id of the verifier of our own, the same in every database.</summary>
-    public static readonly Guid BuiltInId = new("b0117000-0000-7000-8000-000000000001");
-
     /// <summary>The word on the wire: <c>builtin</c>, <c>keylime</c>, <c>openattestation</c>.</summary>
     public static string Word(ServiceType type) => type switch
     {
