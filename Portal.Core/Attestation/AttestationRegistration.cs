@@ -24,6 +24,14 @@ public static class AttestationRegistration
         services.AddSingleton<ServerSecrets>();
         services.AddSingleton<ServerClients>();
         services.AddSingleton<ServerHealth>();
+        services.AddSingleton<ServiceDirectory>();
+        services.AddSingleton<ServerAttesters>();
+        services.AddSingleton<AddServer>();
+        services.AddSingleton<EditServer>();
+        services.AddSingleton<DecideServerChange>();
+        services.AddSingleton<RemoveServer>();
+        services.AddSingleton<TestServer>();
+        services.AddSingleton<BindHost>();
         services.AddSingleton<ServerPoll>();
         services.AddSingleton<ServerPolls>();
         services.AddSingleton<IEarlyReads>(provider => provider.GetRequiredService<ServerPolls>());

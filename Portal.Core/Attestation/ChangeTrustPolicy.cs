@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
 
@@ -50,8 +51,14 @@ public sealed class ChangeTrustPolicy(PolicyDesk desk)
             return ClusterRefusals.Meanwhile(cluster.Name);
         }
 
+        var servers = await step.Db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, step.Ct);
+        if (ClusterRefusals.UnknownService(wanted.Services, servers) is { } unknown)
+        {
+            return unknown;
+        }
+
         wanted = wanted.InWholeSeconds();
-        var differences = PolicyWords.Differences(cluster.Policy, wanted);
+        var differences = PolicyWords.Differences(cluster.Policy, wanted, servers);
         if (differences.Count == 0)
         {
             return new PolicyStanding(cluster.Id, PolicyEffect.Unchanged, cluster.PolicyRevision);
@@ -69,7 +76,7 @@ public sealed class ChangeTrustPolicy(PolicyDesk desk)
             step.Audit("cluster.proposal.void", $"The looser policy that {waiting.PersonName} proposed for {cluster.Name} is void: the policy was tightened.");
         }
 
-        cluster.Apply(wanted);
+        PolicyChange.Apply(step, cluster, wanted);
         step.Audit("cluster.policy.changed", $"{step.Person.Name} tightened the trust policy of {cluster.Name}: {PolicyWords.Story(differences)}.", JsonSerializer.Serialize(wanted));
         step.Changes.Add(Change.Of(ChangeTopic.Cluster, cluster.Id));
         return new PolicyStanding(cluster.Id, PolicyEffect.InForce, cluster.PolicyRevision);
@@ -101,5 +108,25 @@ public sealed class ChangeTrustPolicy(PolicyDesk desk)
         step.Audit("cluster.policy.proposed", $"{step.Person.Name} proposed a looser trust policy for {cluster.Name}: {PolicyWords.Story(differences)}.", proposal.Policy);
         step.Changes.Add(Change.Of(ChangeTopic.Cluster, cluster.Id));
         return new PolicyStanding(cluster.Id, PolicyEffect.WaitsForSecondPerson, cluster.PolicyRevision, proposal.Id);
+    }
+}
+
+/// <summary>Puts a policy in force.</summary>
+internal static class PolicyChange
+{
+    /// <summary>Applies it; where other services are asked from now on, or keep their policies otherwise, what was said before is forgotten in the same transaction.</summary>
+    public static void Apply(ClusterStep step, Cluster cluster, TrustPolicy wanted)
+    {
+        var asksOthers = !cluster.Policy.Services.Equals(wanted.Services);
+        cluster.Apply(wanted);
+        if (asksOthers)
+        {
+            step.OnCommit(async () =>
+            {
+                await ServiceReset.ForgetAsync(step.Db, h => h.ClusterId == cluster.Id, step.Ct);
+                return true;
+            });
+            step.Changes.Add(Change.Of(ChangeTopic.Attestation));
+        }
     }
 }

@@ -58,8 +58,14 @@ public sealed class ConfirmTrustPolicy(PolicyDesk desk)
             return invalid;
         }
 
-        var differences = PolicyWords.Differences(cluster.Policy, wanted);
-        cluster.Apply(wanted);
+        var servers = await step.Db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, step.Ct);
+        if (ClusterRefusals.UnknownService(wanted.Services, servers) is { } unknown)
+        {
+            return unknown;
+        }
+
+        var differences = PolicyWords.Differences(cluster.Policy, wanted, servers);
+        PolicyChange.Apply(step, cluster, wanted);
         step.Db.PolicyProposals.Remove(proposal);
         step.Audit(
             "cluster.policy.confirmed",

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Audit;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
@@ -63,7 +64,16 @@ public sealed class MoveHost(PolicyDesk desk)
         // Written as it is, so that a source revision that rises meanwhile, perhaps to the target's, sends us round again.
         db.Entry(source).Property(c => c.PolicyRevision).IsModified = true;
         step.Audit("host.moved", $"{step.Person.Name} moved host {host.Name} from cluster {source.Name} to {target.Name}.");
-        step.OnCommit(() => ClaimAsync(step, host, clusterId));
+        var asksOthers = !source.Policy.Services.Equals(target.Policy.Services);
+        step.OnCommit(async () =>
+        {
+            if (asksOthers)
+            {
+                await ServiceReset.ForgetAsync(step.Db, h => h.Id == hostId, step.Ct);
+            }
+
+            return await ClaimAsync(step, host, clusterId);
+        });
         step.Changes.Add(Change.Of(ChangeTopic.Host, hostId));
         step.Changes.Add(Change.Of(ChangeTopic.Attestation, hostId));
         step.Changes.Add(Change.Of(ChangeTopic.Cluster, source.Id, target.Id));

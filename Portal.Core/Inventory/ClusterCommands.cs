@@ -34,7 +34,13 @@ public sealed class CreateCluster(ClusterDesk desk)
             return invalid;
         }
 
-        var looser = PolicyWords.Differences(TrustPolicy.Default, policy).Where(d => d.IsLooser).ToList();
+        var servers = await step.Db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, step.Ct);
+        if (ClusterRefusals.UnknownService(policy.Services, servers) is { } unknown)
+        {
+            return unknown;
+        }
+
+        var looser = PolicyWords.Differences(TrustPolicy.Default, policy, servers).Where(d => d.IsLooser).ToList();
         if (looser.Count > 0)
         {
             return ClusterRefusals.LooserThanDefault(looser);

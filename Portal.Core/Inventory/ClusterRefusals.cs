@@ -19,6 +19,11 @@ internal static class ClusterRefusals
         $"Cluster {name} still has {Count(hosts, "host")} and {Count(vms, "virtual machine")}.",
         "Move its hosts to another cluster and delete its virtual machines first.");
 
+    public static Refusal? UnknownService(ServiceSet services, IReadOnlyDictionary<Guid, string> servers) =>
+        services.Outside.FirstOrDefault(s => !servers.ContainsKey(s.ServiceId)) is not { } unknown
+            ? null
+            : Refusal.Invalid("cluster.policy.services.unknown", "services", $"There is no attestation service '{unknown.ServiceId}'.", "Name services that exist.");
+
     public static Refusal Meanwhile(string name) => Refusal.Conflict(
         "cluster.policy.meanwhile", $"The trust policy of {name} changed since you opened it.", "Look at the policy that is in force now and repeat your change on it.");
 

@@ -78,6 +78,9 @@ public sealed class TrustPolicyRules : AbstractValidator<TrustPolicy>
         RuleFor(p => p.MaxAgeAtStart)
             .Must((policy, age) => age >= TimeSpan.Zero && age <= policy.Lifetime)
             .RefusedAs("cluster.policy.max_age", "The oldest evidence at a start is between 0 (asks the host each time) and the time a verdict counts.", "Choose a time within these limits.");
+        RuleFor(p => p.Services)
+            .Must(services => services is { Count: > 0 and <= 8 })
+            .RefusedAs("cluster.policy.services", "A cluster names one to eight attestation services; one that names none would trust no host.", "Name at least one.");
         RuleFor(p => p.ForgetAfter)
             .Must(after => after >= TimeSpan.Zero && after <= LongestForgetAfter)
             .RefusedAs("cluster.policy.forget", "A stale verdict is remembered for at most 30 days.", "Choose at most 30 days.");
