@@ -8,6 +8,7 @@ using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Bootstrap;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Attestation.Outside;
+using Portal.Core.Attestation.Outside.Publishing;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Storage;
@@ -32,6 +33,19 @@ public static class AttestationRegistration
         services.AddSingleton<RemoveServer>();
         services.AddSingleton<TestServer>();
         services.AddSingleton<BindHost>();
+        services.AddSingleton<PublicationReader>();
+        services.AddSingleton<PublicationLedger>();
+        services.AddSingleton<PublishNow>();
+        services.AddSingleton<PlanPublicationStep>();
+        services.AddSingleton<WritePoliciesStep>();
+        services.AddSingleton<RecordPublicationStep>();
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<PublicationWork>(
+            PublicationWork.Kind, provider.GetRequiredService<PlanPublicationStep>(), provider.GetRequiredService<WritePoliciesStep>(), provider.GetRequiredService<RecordPublicationStep>())
+        {
+            CancelTakes = Permission.ManageClusters,
+        });
+        services.AddSingleton<PublicationWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<PublicationWatch>());
         services.AddSingleton<ServerPoll>();
         services.AddSingleton<ServerPolls>();
         services.AddSingleton<IEarlyReads>(provider => provider.GetRequiredService<ServerPolls>());
