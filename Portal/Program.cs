@@ -34,6 +34,7 @@ try
     builder.Services.AddHostsFeature();
     builder.Services.AddAttestationFeature();
     builder.Services.AddEnrolmentFeature();
+    builder.Services.AddServicesFeature();
 
     var app = builder.Build();
     await app.OpenStorageAsync(profile);

@@ -23,7 +23,7 @@ public sealed record ActivityFilter(string? Text, string? Severity, string? Kind
     /// <summary>What an entry may be about, with a word for it.</summary>
     public static IReadOnlyList<(string Value, string Title)> Kinds { get; } =
     [
-        ("host", "Hosts"), ("vm", "Virtual machines"), ("cluster", "Clusters"), ("baseline", "Baselines"), ("operation", "Operations"), ("portal", "The portal"),
+        ("host", "Hosts"), ("vm", "Virtual machines"), ("cluster", "Clusters"), ("baseline", "Baselines"), ("service", "Attestation services"), ("operation", "Operations"), ("portal", "The portal"),
     ];
 
     /// <summary>Whether nothing is left out.</summary>

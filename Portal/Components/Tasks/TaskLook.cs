@@ -53,6 +53,7 @@ internal static class TaskLook
         { TargetKind: "hosts" } => "/hosts",
         { TargetKind: "host" } => $"/hosts/{operation.TargetId}",
         { TargetKind: "cluster" } => $"/clusters/{operation.TargetId}",
+        { TargetKind: "service" } => $"/settings/services/{operation.TargetId}",
         { TargetKind: "baseline" } => $"/baselines/{operation.TargetId}",
         _ => null,
     };
