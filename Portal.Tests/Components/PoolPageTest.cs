@@ -5,6 +5,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Changes;
@@ -78,6 +79,7 @@ public abstract class PoolPageTest : PageTest
         Share<ImpactPreview>();
         Share<AttestationDirectory>();
         Share<IAttestationService>();
+        Share<ServiceDirectory>();
         Share<IDbContextFactory<PortalDbContext>>();
     }
 

@@ -67,7 +67,7 @@ internal static class ServiceLook
         ServerCheckStep.Version => "Version",
         ServerCheckStep.Authorisation => "Lets us in",
         ServerCheckStep.Clock => "Clock",
-        ServerCheckStep.Query => "A real question",
+        ServerCheckStep.Query => "Question",
     };
 
     /// <summary>Who keeps the policies, as a person says it.</summary>

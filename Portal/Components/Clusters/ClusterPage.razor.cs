@@ -4,6 +4,7 @@ using Portal.Components.Shared;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Extensions;
@@ -14,6 +15,7 @@ namespace Portal.Components.Clusters;
 public sealed partial class ClusterPage(
     ClusterDirectory directory,
     HostDirectory hosts,
+    ServiceDirectory services,
     DeleteCluster delete,
     AttestFleet fleet,
     IEnumerable<ClusterSection> sections,
@@ -26,6 +28,7 @@ public sealed partial class ClusterPage(
 
     private ClusterRow? row;
     private IReadOnlyList<FacetCount> counts = [];
+    private IReadOnlyDictionary<Guid, string>? servers;
     private Refusal? refusal;
     private string? shownKey;
     private bool looked;
@@ -51,7 +54,7 @@ public sealed partial class ClusterPage(
 
     protected override Task OnParametersSetAsync() => RefreshAsync();
 
-    protected override bool Concerns(Change change) => change.Topic is ChangeTopic.Cluster or ChangeTopic.Host or ChangeTopic.Attestation or ChangeTopic.VirtualMachine;
+    protected override bool Concerns(Change change) => change.Topic is ChangeTopic.Cluster or ChangeTopic.Service or ChangeTopic.Host or ChangeTopic.Attestation or ChangeTopic.VirtualMachine;
 
     protected override async Task RefreshAsync()
     {
@@ -60,6 +63,7 @@ public sealed partial class ClusterPage(
             ? await directory.FindAsync(row.Cluster.Id, Stopping)
             : await directory.FindByNameAsync(Key, Stopping) ?? (Guid.TryParse(Key, out var id) ? await directory.FindAsync(id, Stopping) : null);
         (shownKey, looked) = (Key, true);
+        servers = await services.NamesAsync(Stopping);
         counts = row is null ? [] : await hosts.CountsAsync(row.Cluster.Id, Stopping);
     }
 

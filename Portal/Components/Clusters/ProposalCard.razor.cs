@@ -5,15 +5,17 @@ using Portal.Components.VirtualMachines;
 using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Inventory;
 
 namespace Portal.Components.Clusters;
 
 /// <summary>Confirms, rejects or withdraws a proposed policy.</summary>
-public sealed partial class ProposalCard(ConfirmTrustPolicy confirm, RejectTrustPolicy reject, IDialogService dialogs, Announcer announcer)
+public sealed partial class ProposalCard(ServiceDirectory services, ConfirmTrustPolicy confirm, RejectTrustPolicy reject, IDialogService dialogs, Announcer announcer)
 {
     private static readonly string Roles = string.Join(" or ", Permissions.Granting(Permission.ManageClusters).Select(r => r.ToString().ToLowerInvariant()));
 
+    private IReadOnlyDictionary<Guid, string>? names;
     private Refusal? refusal;
     private bool busy;
 
@@ -33,11 +35,15 @@ public sealed partial class ProposalCard(ConfirmTrustPolicy confirm, RejectTrust
 
     private bool IsVoid => Proposal.IsVoidFor(Row.Cluster);
 
+    private IReadOnlyList<PolicyDifference> Differences => PolicyWords.Differences(Row.Cluster.Policy, Proposal.ReadPolicy(), names);
+
+    protected override async Task OnParametersSetAsync() => names = await services.NamesAsync(CancellationToken.None);
+
     private async Task ConfirmAsync()
     {
         var question = new Confirmation(
             $"Confirm the looser policy of {Row.Cluster.Name}?",
-            $"It takes effect at once, and {VmLook.Hosts(Row.Hosts)} {(Row.Hosts == 1 ? "is" : "are")} appraised again under it. It changes: {PolicyWords.Story(PolicyWords.Differences(Row.Cluster.Policy, Proposal.ReadPolicy()))}.",
+            $"It takes effect at once, and {VmLook.Hosts(Row.Hosts)} {(Row.Hosts == 1 ? "is" : "are")} appraised again under it. It changes: {PolicyWords.Story(Differences)}.",
             "Confirm") { Destructive = false };
         if (await ConfirmDialog.AskAsync(dialogs, question))
         {
