@@ -1,0 +1,200 @@
+using Microsoft.EntityFrameworkCore;
+using Portal.Core.Attestation;
+using Portal.Core.Attestation.Outside;
+using Portal.Core.Audit;
+using Portal.Core.Inventory;
+using Portal.Core.Operations;
+using Portal.Core.Simulation;
+using Portal.Core.Virtualization;
+using Portal.Tests.World;
+
+namespace Portal.Tests.Attestation.Outside;
+
+/// <summary>Hosts whose trust is a server's word.</summary>
+public sealed class ServedHostTests
+{
+    private const string Host = "kvm-a01";
+
+    [Fact]
+    public async Task Server_VerifiesAnew_HostIsTrustedSinceThePollBefore()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.PollAsync();
+        Assert.NotEqual(TrustStatus.Trusted, await served.StatusAsync(Host));
+        var before = served.Pool.Time.GetUtcNow();
+
+        served.Pool.Time.Advance(TimeSpan.FromSeconds(10));
+        await served.PollAsync();
+
+        var row = await served.Pool.RowAsync(Host);
+        Assert.Equal((Verdict.Trusted, before), (row.Verdict, row.VerifiedAt));
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+        Assert.Equal(OperationState.Succeeded, (await served.Pool.CreateAsync("vm", start: true)).Operation.State);
+    }
+
+    [Fact]
+    public async Task Server_FindsMismatch_HostIsUntrustedUntilItMatchesAnew()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        served.Script["there-" + Host] = Doing.Mismatching;
+        await served.PollAsync();
+        Assert.Equal(TrustStatus.Untrusted, await served.StatusAsync(Host));
+        Assert.Contains("PCR 4", (await served.Pool.RowAsync(Host)).Findings, StringComparison.Ordinal);
+
+        served.Script["there-" + Host] = Doing.Silent;
+        await served.VerifyAsync();
+        Assert.Equal(TrustStatus.Untrusted, await served.StatusAsync(Host));
+
+        served.Script["there-" + Host] = Doing.Well;
+        await served.VerifyAsync();
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+    }
+
+    [Fact]
+    public async Task Server_Down_HostsRunStale_OneAlarm_NoVmMoves_AndTheyAreBackWhenItIs()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        await served.Pool.CreateAsync("vm", start: true);
+        var where = (await served.Pool.VmAsync("vm"))!.HostId;
+
+        served.Script.IsDown = true;
+        for (var i = 0; i < 5; i++)
+        {
+            await served.PollAsync();
+        }
+
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+        served.Pool.Time.Advance(DemoSeed.Policy.Lifetime);
+        await served.Pool.Get<StalenessWatch>().TellAsync(served.Pool.Cluster, served.Ct);
+
+        Assert.Equal(TrustStatus.Stale, await served.StatusAsync(Host));
+        await using var db = served.Pool.Database();
+        Assert.Equal("service.down", Assert.Single(await db.AuditEntries.Where(a => a.Severity == AuditSeverity.Alarm && a.Event != "host.untrusted").Select(a => a.Event).ToListAsync(served.Ct)));
+        var vm = (await served.Pool.VmAsync("vm"))!;
+        Assert.Equal((where, VirtualMachineStatus.Up, (DateTimeOffset?)null), (vm.HostId, vm.Status, vm.UntrustedSince));
+        Assert.Equal(OperationState.Failed, (await served.Pool.CreateAsync("other", start: true)).Operation.State);
+
+        served.Script.IsDown = false;
+        await served.VerifyAsync();
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+        Assert.Contains("service.up", await served.Pool.AuditAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task TwoServices_HostIsTrustedOnlyWhenBothTrustIt()
+    {
+        await using var served = await ServedPool.StartAsync(besideOurs: true);
+        await served.Pool.Get<AttestationRounds>().RoundAsync(served.Pool.Cluster, served.Ct);
+        Assert.Equal((Verdict.None, TrustStatus.Unknown), ((await served.Pool.RowAsync(Host)).Verdict, await served.StatusAsync(Host)));
+
+        await served.VerifyAsync();
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+        var words = await served.Pool.Get<ServiceDirectory>().WordsAsync((await served.Pool.HostAsync(Host)).Id, served.Ct);
+        Assert.Equal(["Built-in verifier: Trusted", "keylime-a: Trusted"], words.Select(w => $"{w.Name}: {w.Word?.Verdict}"));
+        Assert.Equal(words.Min(w => w.Word!.VerifiedAt), (await served.Pool.RowAsync(Host)).VerifiedAt);
+
+        served.Script["there-" + Host] = Doing.Mismatching;
+        await served.PollAsync();
+        Assert.Equal(TrustStatus.Untrusted, await served.StatusAsync(Host));
+        await served.Pool.Get<AttestationRounds>().RoundAsync(served.Pool.Cluster, served.Ct);
+        var row = await served.Pool.RowAsync(Host);
+        Assert.Equal((Verdict.Untrusted, "keylime-a: PCR 4 differs"), (row.Verdict, row.Reason));
+    }
+
+    [Fact]
+    public async Task TwoServices_OneIsSilentForTooLong_HostRunsStale()
+    {
+        await using var served = await ServedPool.StartAsync(besideOurs: true);
+        await served.Pool.Get<AttestationRounds>().RoundAsync(served.Pool.Cluster, served.Ct);
+        await served.VerifyAsync();
+        served.Script["there-" + Host] = Doing.Silent;
+
+        for (var passed = TimeSpan.Zero; passed < DemoSeed.Policy.Lifetime; passed += DemoSeed.Policy.Interval)
+        {
+            served.Pool.Time.Advance(DemoSeed.Policy.Interval);
+            await served.PollAsync();
+            await served.Pool.Get<AttestationRounds>().RoundAsync(served.Pool.Cluster, served.Ct);
+        }
+
+        Assert.Equal(TrustStatus.Stale, await served.StatusAsync(Host));
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync("kvm-a02"));
+    }
+
+    [Fact]
+    public async Task Gate_EvidenceTooOld_AsksTheServerThen()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        served.Pool.Time.Advance(DemoSeed.Policy.MaxAgeAtStart + TimeSpan.FromSeconds(20));
+        var asked = served.Script.Asks;
+
+        Assert.Equal(OperationState.Succeeded, (await served.Pool.CreateAsync("vm", start: true)).Operation.State);
+
+        Assert.True(served.Script.Asks > asked);
+    }
+
+    [Fact]
+    public async Task Gate_ServerSaysNoWhenAsked_NothingStarts()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        served.Pool.Time.Advance(DemoSeed.Policy.MaxAgeAtStart + TimeSpan.FromSeconds(20));
+        served.Script.OnAsk = name => served.Script[name] = Doing.Mismatching;
+
+        Assert.Equal(OperationState.Failed, (await served.Pool.CreateAsync("vm", start: true)).Operation.State);
+        Assert.Null(await served.Pool.VmAsync("vm"));
+    }
+
+    [Fact]
+    public async Task OtherServices_EndTrustAtOnce_AndDistrustStays()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        served.Script["there-kvm-a02"] = Doing.Mismatching;
+        await served.PollAsync();
+
+        await served.NameAsync(ServiceSet.BuiltIn);
+
+        Assert.Equal(TrustStatus.Unknown, await served.StatusAsync(Host));
+        Assert.Equal(TrustStatus.Untrusted, await served.StatusAsync("kvm-a02"));
+        await served.Pool.Get<AttestationRounds>().RoundAsync(served.Pool.Cluster, served.Ct);
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync("kvm-a02"));
+    }
+
+    [Fact]
+    public async Task WordOfAServer_TheClusterNamesNoMore_ChangesNothing()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        var late = new AttestationReport((await served.Pool.HostAsync(Host)).Id, AttestationPurpose.Round, served.Pool.Time.GetUtcNow(), CheckOutcome.ProtocolError, 1, DemoSeed.Policy.Lifetime, DemoSeed.Policy.ForgetAfter)
+        {
+            ClusterId = served.Pool.Cluster,
+            ServiceId = Guid.NewGuid(),
+            Failure = new Finding(FindingCode.ServerFoundMismatch, "No.", "") { Short = "no" },
+        };
+
+        await served.Pool.Get<AttestationLedger>().ApplyAsync([late], null, served.Ct);
+
+        Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
+    }
+
+    [Fact]
+    public async Task HostWithAnotherName_LosesTrustAtOnce_AndOneNameIsOneHost()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        var (host, other) = (await served.Pool.HostAsync(Host), await served.Pool.HostAsync("kvm-a02"));
+
+        var taken = await served.Pool.Get<BindHost>().ExecuteAsync(TrustedPool.Administrator, new(served.ServerId, host.Id, "there-" + other.Name), served.Ct);
+        Assert.Equal("service.host.taken", taken.Refusal?.Code);
+        TrustedPool.Expect(await served.Pool.Get<BindHost>().ExecuteAsync(TrustedPool.Administrator, new(served.ServerId, host.Id, "somebody-else"), served.Ct));
+
+        Assert.Equal(TrustStatus.Unknown, await served.StatusAsync(Host));
+        TrustedPool.Expect(await served.Pool.Get<BindHost>().ExecuteAsync(TrustedPool.Administrator, new(served.ServerId, host.Id, null), served.Ct));
+        await served.VerifyAsync();
+        Assert.Equal(CheckOutcome.NotConfigured, (await served.Pool.RowAsync(Host)).Outcome);
+    }
+}

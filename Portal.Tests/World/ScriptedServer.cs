@@ -1,0 +1,160 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Portal.Core;
+using Portal.Core.Attestation;
+using Portal.Core.Attestation.BuiltIn.Agents;
+using Portal.Core.Attestation.Outside;
+using Portal.Core.Baselines;
+
+namespace Portal.Tests.World;
+
+/// <summary>How a host does in the eyes of a scripted server.</summary>
+internal enum Doing
+{
+    Well,
+    Mismatching,
+    Silent,
+}
+
+/// <summary>
+/// An attestation server as its port shows it: verifies each of its hosts anew every second of the test's time while it is up, keeps policies,
+/// and does as a test tells it. What real servers say on the wire is tested where their adapters are.
+/// </summary>
+internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
+{
+    private readonly ConcurrentDictionary<string, Doing> hosts = new(StringComparer.Ordinal);
+    private readonly List<string> edited = [];
+
+    public ServiceType Type => ServiceType.Keylime;
+
+    /// <summary>What it keeps, by key.</summary>
+    public ConcurrentDictionary<string, string> Policies { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Set while nobody is answered.</summary>
+    public bool IsDown { get; set; }
+
+    /// <summary>Set while it says yes to what is written and keeps what it had.</summary>
+    public bool IgnoresWrites { get; set; }
+
+    /// <summary>Writes that still succeed before all further ones fail; null for no such fault.</summary>
+    public int? WritesLeft { get; set; }
+
+    /// <summary>Why it cannot be told what is approved; null when it can.</summary>
+    public Refusal? CannotSay { get; set; }
+
+    public int Polls { get; private set; }
+
+    public int Asks { get; private set; }
+
+    /// <summary>Runs before a host is asked about alone.</summary>
+    public Action<string>? OnAsk { get; set; }
+
+    public IReadOnlyList<string> Written => edited;
+
+    public Doing this[string name]
+    {
+        get => hosts.GetValueOrDefault(name, Doing.Well);
+        set => hosts[name] = value;
+    }
+
+    public IServerClient Open(ServerConnection connection) => new Client(this, connection.Name);
+
+    private void Answer(string name)
+    {
+        if (IsDown)
+        {
+            throw new ServerException(ServerFault.Unreachable, $"Nothing listens where {name} should.", "Start it.");
+        }
+    }
+
+    private sealed class Client(ScriptedServer server, string name) : IServerClient
+    {
+        private readonly Dictionary<Guid, long> counts = [];
+        private DateTimeOffset? asked;
+
+        private long Count => server.Now.ToUnixTimeSeconds();
+
+        public Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct)
+        {
+            var now = server.Now;
+            server.Polls++;
+            server.Answer(name);
+            var said = hosts.Select(h => Say(h, asked)).ToList();
+            asked = now;
+            return Task.FromResult(new ServerNews(said, TimeSpan.Zero));
+        }
+
+        public Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct)
+        {
+            server.Asks++;
+            server.OnAsk?.Invoke(host.Name);
+            server.Answer(name);
+            return Task.FromResult(server[host.Name] == Doing.Well ? new HostStatement.Trusted(host.HostId, server.Now, []) : Say(host, asked));
+        }
+
+        public Task<IReadOnlyList<ServerAttester>> AttestersAsync(CancellationToken ct)
+        {
+            server.Answer(name);
+            return Task.FromResult<IReadOnlyList<ServerAttester>>([.. server.hosts.Keys.Select(h => new ServerAttester(h, "", true, ""))]);
+        }
+
+        public async IAsyncEnumerable<ServerCheckLine> CheckAsync([EnumeratorCancellation] CancellationToken ct)
+        {
+            yield return new ServerCheckLine(ServerCheckStep.Name, ProbeResult.Good, "Its name leads there.", "");
+            yield return await Task.FromResult(server.IsDown
+                ? new ServerCheckLine(ServerCheckStep.Port, ProbeResult.Wrong, "Nothing listens there.", "Start it.")
+                : new ServerCheckLine(ServerCheckStep.Port, ProbeResult.Good, "It answers.", ""));
+        }
+
+        public Outcome<IReadOnlyList<ServerPolicy>> Wanted(ApprovedSet set, IReadOnlyList<BoundHost> hosts) => server.CannotSay is { } no
+            ? no
+            : Outcome.Of<IReadOnlyList<ServerPolicy>>([.. set.Revisions.Select(r => new ServerPolicy($"policy/{r.Name}", $"policy {r.Name}", r.RevisionId.ToString()))]);
+
+        public Task<string?> ReadPolicyAsync(string key, CancellationToken ct)
+        {
+            server.Answer(name);
+            return Task.FromResult(server.Policies.GetValueOrDefault(key));
+        }
+
+        public Task WritePolicyAsync(string key, string? content, CancellationToken ct)
+        {
+            server.Answer(name);
+            if (server.WritesLeft is { } left && (server.WritesLeft = left - 1) < 0)
+            {
+                throw new ServerException(ServerFault.Failed, "Its disk is full.", "Make room.");
+            }
+
+            server.edited.Add(key);
+            if (content is null)
+            {
+                server.Policies.TryRemove(key, out _);
+            }
+            else if (!server.IgnoresWrites)
+            {
+                server.Policies[key] = content;
+            }
+
+            return Task.CompletedTask;
+        }
+
+        public void Dispose()
+        {
+        }
+
+        private HostStatement Say(BoundHost host, DateTimeOffset? before) => server[host.Name] switch
+        {
+            Doing.Mismatching => new HostStatement.Untrusted(host.HostId, [new Finding(FindingCode.ServerFoundMismatch, "PCR 4 is not as it should be.", "Look at it.") { Short = "PCR 4 differs" }]),
+            Doing.Silent => new HostStatement.Trouble(host.HostId, CheckOutcome.AgentUnreachable, new Finding(FindingCode.AgentSilent, "Its agent is silent.", "Start it.") { Short = "agent silent" }),
+            Doing.Well => SayWell(host, before),
+        };
+
+        private HostStatement SayWell(BoundHost host, DateTimeOffset? before)
+        {
+            var grown = before is not null && counts.TryGetValue(host.HostId, out var had) && Count > had;
+            counts[host.HostId] = Count;
+            return grown ? new HostStatement.Trusted(host.HostId, before!.Value, []) : new HostStatement.NothingNew(host.HostId);
+        }
+    }
+
+    private DateTimeOffset Now => time.GetUtcNow();
+}
