@@ -34,15 +34,23 @@ internal sealed class TrustedPool : IAsyncDisposable
     public static readonly Caller Auditor = Caller.With(new Person("test", "ann", "ann"), Role.Auditor);
 
     private readonly string folder = Directory.CreateTempSubdirectory("portal-pool-").FullName;
-    private readonly ServiceProvider services;
+    private readonly Func<ServiceProvider> build;
+    private ServiceProvider services;
 
     private TrustedPool(int hosts, int clusters, Action<IServiceCollection>? more)
+    {
+        build = () => Build(hosts, clusters, more);
+        services = build();
+        SimulatedWorld.GiveKeys(Get<SimulationState>());
+    }
+
+    private ServiceProvider Build(int hosts, int clusters, Action<IServiceCollection>? more)
     {
         var collection = new ServiceCollection();
         collection.AddSingleton<TimeProvider>(Time);
         collection.AddSingleton<IChangeFeed, InProcessChangeFeed>();
         collection.TryAdd(ServiceDescriptor.Singleton(typeof(ILogger<>), typeof(NullLogger<>)));
-        collection.AddDataProtection();
+        collection.AddDataProtection().PersistKeysToFileSystem(new DirectoryInfo(Path.Combine(folder, "keys")));
         collection.AddPortalStorage($"Data Source={Path.Combine(folder, "portal.db")};Pooling=False");
         collection.AddAudit();
         collection.AddInventory();
@@ -55,8 +63,7 @@ internal sealed class TrustedPool : IAsyncDisposable
         collection.AddQuartz();
         collection.AddSimulation(new SimulationOptions { Hosts = hosts, Clusters = clusters }, Path.Combine(folder, "simulation.db"));
         more?.Invoke(collection);
-        services = collection.BuildServiceProvider();
-        SimulatedWorld.GiveKeys(Get<SimulationState>());
+        return collection.BuildServiceProvider();
     }
 
     public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 10, 1, 8, 0, 0, TimeSpan.Zero));
@@ -98,6 +105,16 @@ internal sealed class TrustedPool : IAsyncDisposable
         }
 
         return pool;
+    }
+
+    /// <summary>Ends the portal and starts it again on its database: what was only in memory is gone.</summary>
+    public async Task RestartAsync()
+    {
+        await Get<ReportWriter>().StopAsync(Ct);
+        await services.DisposeAsync();
+        services = build();
+        await Get<ReportWriter>().StartAsync(Ct);
+        await Get<TrustFacts>().LoadAsync(Ct);
     }
 
     public T Get<T>()

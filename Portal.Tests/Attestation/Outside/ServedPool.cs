@@ -27,7 +27,7 @@ internal sealed class ServedPool(TrustedPool pool, ScriptedServer script) : IAsy
     public static async Task<ServedPool> StartAsync(bool besideOurs = false, PolicyKeeper keeper = PolicyKeeper.Server, int hosts = 3)
     {
         ScriptedServer? script = null;
-        var pool = await TrustedPool.StartAsync(hosts, more: services => services.AddSingleton<IServerAdapter>(provider => script = new ScriptedServer(provider.GetRequiredService<TimeProvider>())));
+        var pool = await TrustedPool.StartAsync(hosts, more: services => services.AddSingleton<IServerAdapter>(provider => script ??= new ScriptedServer(provider.GetRequiredService<TimeProvider>())));
         pool.Get<IEnumerable<IServerAdapter>>();
         var served = new ServedPool(pool, script!);
         served.ServerId = TrustedPool.Expect(await pool.Get<AddServer>().ExecuteAsync(TrustedPool.Administrator, new(Words("keylime-a"), TestCertificates.Client), pool.Ct));
