@@ -82,7 +82,7 @@ public sealed class ImpactPreview(
             db,
             wanted == cluster.Policy
                 ? []
-                : [new Concerned(cluster.Name, new AppraisalPolicy(set with { RequiredKinds = wanted.RequiredKinds }, wanted.Lifetime, wanted.ForgetAfter), ReappraisalCause.PolicyChanged)],
+                : [new Concerned(cluster.Name, new AppraisalPolicy(set with { RequiredKinds = wanted.RequiredKinds }, wanted.Lifetime, wanted.ForgetAfter) { Services = wanted.Services }, ReappraisalCause.PolicyChanged) { AsksOthers = !wanted.Services.Equals(cluster.Policy.Services) }],
             ct);
     }
 
@@ -99,7 +99,7 @@ public sealed class ImpactPreview(
             if (now is not null && then is not null && !now.Revisions.Select(r => r.RevisionId).SequenceEqual(then.Revisions.Select(r => r.RevisionId)))
             {
                 var cause = hypothesis.Also.Any(r => r.Content.AppliesTo(cluster.Id)) ? ReappraisalCause.BaselineApproved : ReappraisalCause.BaselineRetired;
-                concerned.Add(new Concerned(cluster.Name, new AppraisalPolicy(then, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter), cause));
+                concerned.Add(new Concerned(cluster.Name, new AppraisalPolicy(then, cluster.Policy.Lifetime, cluster.Policy.ForgetAfter) { Services = cluster.Policy.Services }, cause));
             }
         }
 
@@ -163,9 +163,22 @@ public sealed class ImpactPreview(
         HostImpact Judge(Guid id) => (rows.GetValueOrDefault(id), reports.GetValueOrDefault(id)) switch
         {
             (null, _) => new HostImpact(id, "", "", ImpactEffect.CannotTell, TrustStatus.Unknown, TrustStatus.Unknown, NoEvidence),
-            ({ } row, { } report) when row.EvidenceDigest is not null => Reappraised(row, report, cluster.Cause),
+            ({ } row, _) when cluster.AsksOthers => CannotTell(row, "other services are asked about it then, and all anew"),
+            ({ } row, _) when !cluster.Policy.Services.HasBuiltIn => CannotTell(row, "its evidence stays with the attestation server"),
+            ({ } row, { } report) when row.EvidenceDigest is not null => BesideOthers(cluster, Reappraised(row, report, cluster.Cause)),
             ({ } row, _) => WithoutEvidence(row),
         };
+    }
+
+    /// <summary>Where other services have to trust a host too, only what ours would say against it is certain.</summary>
+    private static HostImpact BesideOthers(Concerned cluster, HostImpact impact) => cluster.Policy.Services.Count == 1 || impact.Effect is ImpactEffect.LosesTrust
+        ? impact
+        : impact with { Effect = ImpactEffect.CannotTell, After = impact.Before, Reason = "the built-in verifier would have nothing against it; the other services say for themselves" };
+
+    private HostImpact CannotTell(HostAttestation row, string why)
+    {
+        var status = row.StatusAt(time.GetUtcNow());
+        return new HostImpact(row.HostId, "", "", ImpactEffect.CannotTell, status, status, why);
     }
 
     /// <summary>What was never sent is not appraised again: the host stays what it is.</summary>
@@ -223,5 +236,9 @@ public sealed class ImpactPreview(
         return impacts.ConvertAll(i => machines.Contains(i.HostId) ? i with { Machines = [.. machines[i.HostId]] } : i);
     }
 
-    private sealed record Concerned(string ClusterName, AppraisalPolicy Policy, ReappraisalCause Cause);
+    private sealed record Concerned(string ClusterName, AppraisalPolicy Policy, ReappraisalCause Cause)
+    {
+        /// <summary>Whether other services would be asked, or keep their policies otherwise.</summary>
+        public bool AsksOthers { get; init; }
+    }
 }

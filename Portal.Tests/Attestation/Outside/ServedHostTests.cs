@@ -197,4 +197,31 @@ public sealed class ServedHostTests
         await served.VerifyAsync();
         Assert.Equal(CheckOutcome.NotConfigured, (await served.Pool.RowAsync(Host)).Outcome);
     }
+
+    [Fact]
+    public async Task Preview_OfHostsWhoseEvidenceStaysWithAServer_CannotTell()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        await using var db = served.Pool.Database();
+        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == served.Pool.Cluster, served.Ct);
+
+        var kept = await ReasonsAsync(cluster.Policy with { RequiredKinds = BaselineKinds.Firmware });
+        var asked = await ReasonsAsync(cluster.Policy with { Services = ServiceSet.BuiltIn });
+
+        Assert.Equal([(ImpactEffect.CannotTell, "its evidence stays with the attestation server")], kept);
+        Assert.Equal([(ImpactEffect.CannotTell, "other services are asked about it then, and all anew")], asked);
+
+        async Task<List<(ImpactEffect, string)>> ReasonsAsync(TrustPolicy policy)
+        {
+            var impact = TrustedPool.Expect(await served.Pool.Get<ImpactPreview>().IfPolicyAsync(TrustedPool.Author, cluster.Id, policy, served.Ct));
+            var found = new List<(ImpactEffect, string)>();
+            await foreach (var host in impact.ByHost)
+            {
+                found.Add((host.Effect, host.Reason));
+            }
+
+            return [.. found.Distinct()];
+        }
+    }
 }

@@ -20,7 +20,7 @@ internal static class TestCertificates
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         using var root = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(30));
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var client = new CertificateRequest("CN=portal", key, HashAlgorithmName.SHA256).Create(root, root.NotBefore, root.NotAfter, [1, 2, 3]);
+        using var client = new CertificateRequest("CN=portal", key, HashAlgorithmName.SHA256).Create(root, new DateTimeOffset(root.NotBefore.ToUniversalTime()), new DateTimeOffset(root.NotAfter.ToUniversalTime()), [1, 2, 3]);
         return (root.ExportCertificatePem(), new ClientIdentity(client.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem()));
     }
 }
