@@ -1,5 +1,6 @@
 using Portal.Components.Shared;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Inventory;
 using Portal.Extensions;
 
@@ -9,10 +10,11 @@ namespace Portal.Components.Attestation;
 public sealed class TrustBoard
 {
     /// <summary>A board over the core's queries.</summary>
-    public TrustBoard(TrustOverview overview, AttestationDirectory directory, HostDirectory hosts, TimeProvider time)
+    public TrustBoard(TrustOverview overview, AttestationDirectory directory, HostDirectory hosts, ServiceDirectory services, TimeProvider time)
     {
         LastVerified = new(time, directory.LastVerifiedAsync);
         Health = new(time, directory.HealthAsync);
+        Services = new(time, services.ListAsync);
         Clusters = new(time, overview.ByClusterAsync);
         Drift = new(time, overview.DriftAsync);
         Ages = new(time, overview.AgesAsync);
@@ -24,6 +26,9 @@ public sealed class TrustBoard
 
     /// <summary>Whether attestation itself works.</summary>
     public Recent<IReadOnlyList<ClusterAttestation>> Health { get; }
+
+    /// <summary>Attestation services and how they do.</summary>
+    public Recent<IReadOnlyList<ServiceRow>> Services { get; }
 
     /// <summary>Trust by cluster.</summary>
     public Recent<IReadOnlyList<ClusterTrust>> Clusters { get; }

@@ -24,6 +24,10 @@ public sealed partial class VerdictCard(IServiceProvider services, HostExplanati
     [EditorRequired]
     public required HostAttestationView View { get; set; }
 
+    /// <summary>The attestation services its cluster names.</summary>
+    [Parameter]
+    public ServiceSet? Services { get; set; }
+
     [Parameter]
     public HostExplanation? Explanation { get; set; }
 
@@ -33,6 +37,8 @@ public sealed partial class VerdictCard(IServiceProvider services, HostExplanati
 
     [Parameter]
     public EventCallback<Refusal?> Refused { get; set; }
+
+    private ServiceSet Asked => Services ?? ServiceSet.BuiltIn;
 
     private Finding? Leading => VerdictWords.Leading(View);
 

@@ -1,4 +1,5 @@
 using Portal.Core.Attestation;
+using Portal.Core.Inventory;
 
 namespace Portal.Components.Attestation;
 
@@ -6,11 +7,17 @@ namespace Portal.Components.Attestation;
 internal static class VerdictWords
 {
     /// <summary>The headline for a host's present state.</summary>
-    public static string Headline(HostAttestationView view) => view.Trust.Status switch
+    /// <param name="view">What is known of it.</param>
+    /// <param name="services">The services its cluster names.</param>
+    public static string Headline(HostAttestationView view, ServiceSet services) => view.Trust.Status switch
     {
+        TrustStatus.Trusted when services.All(s => s.Keeper is PolicyKeeper.Server) => services.Count == 1
+            ? "Its attestation service trusts this host, by policies of its own."
+            : "Its attestation services trust this host, by policies of their own.",
         TrustStatus.Trusted => "This host booted what you approved.",
         TrustStatus.Untrusted => Untrusted(view),
         TrustStatus.Stale => "This host was trusted; no new evidence has come since.",
+        TrustStatus.Unknown when !services.HasBuiltIn => Unsaid(view, services),
         TrustStatus.Unknown => Unknown(view),
     };
 
@@ -55,6 +62,26 @@ internal static class VerdictWords
         (_, { Outcome: CheckOutcome.TpmError }) => "Nobody can say: its TPM reports an error.",
         (_, { Outcome: CheckOutcome.AgentUnreachable or CheckOutcome.ServiceUnreachable }) => "Nobody can say: it has not answered yet.",
         _ => "Nobody can say what this host booted.",
+    };
+
+    private static string Unsaid(HostAttestationView view, ServiceSet services) => view.Trust.Row switch
+    {
+        { Verdict: Verdict.Trusted } => "Nobody can say any more: it was verified too long ago.",
+        { Outcome: CheckOutcome.ServiceUnreachable } => "Nobody can say: its attestation service does not answer.",
+        { Outcome: CheckOutcome.NotConfigured } => "Nobody can say: its attestation service does not know this host.",
+        _ => services.Count == 1 ? "Its attestation service has not vouched for this host yet." : "Not all of its attestation services have vouched for this host yet.",
+    };
+
+    /// <summary>How an attempt went.</summary>
+    public static string Word(CheckOutcome outcome) => outcome switch
+    {
+        CheckOutcome.Ok => "answered",
+        CheckOutcome.ServiceUnreachable => "the attestation service did not answer",
+        CheckOutcome.AgentUnreachable => "the host's agent did not answer",
+        CheckOutcome.TpmError => "the host's TPM reported an error",
+        CheckOutcome.ProtocolError => "an answer came that failed a check",
+        CheckOutcome.NotConfigured => "not enrolled",
+        CheckOutcome.Queued => "waits for its turn",
     };
 
     private static bool IsPlural(int pcr) => pcr is 8 or 14;

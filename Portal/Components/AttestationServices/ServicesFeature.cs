@@ -1,5 +1,7 @@
 using Portal.Components.AttestationServices;
+using Portal.Core.Changes;
 using Portal.Extensions;
+using Portal.Telemetry;
 
 namespace Portal;
 
@@ -8,5 +10,7 @@ public static class ServicesFeature
 {
     /// <summary>Adds the contributions; the services themselves are the core's.</summary>
     public static IServiceCollection AddServicesFeature(this IServiceCollection services) => services
-        .Contribute(new SettingsSection("services", "Attestation services", 405, typeof(ServicesSection)));
+        .Contribute(new SettingsSection("services", "Attestation services", 405, typeof(ServicesSection)))
+        .Contribute(new AttentionSource(90, [ChangeTopic.Service, ChangeTopic.Attestation, ChangeTopic.Cluster], ServiceAttention.FindAsync))
+        .AddHostedService<ServiceMetrics>();
 }
