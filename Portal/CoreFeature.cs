@@ -1,5 +1,6 @@
 using System.Net;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.Keylime;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
@@ -23,6 +24,7 @@ public static class CoreFeature
         services.AddInventory();
         services.AddBaselines();
         services.AddAttestation();
+        services.AddKeylime();
         services.AddAgentRegistration([.. profile.Registrar.Networks.Select(IPNetwork.Parse)], profile.Registrar.Face);
         services.AddPlacement();
         services.AddSingleton<IHostFilter, TrustFilter>();

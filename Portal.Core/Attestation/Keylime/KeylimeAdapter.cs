@@ -1,0 +1,22 @@
+using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Attestation.Outside;
+
+namespace Portal.Core.Attestation.Keylime;
+
+/// <summary>Keylime as an attestation server.</summary>
+/// <param name="time">Our clock.</param>
+public sealed class KeylimeAdapter(TimeProvider time) : IServerAdapter
+{
+    /// <inheritdoc/>
+    public ServiceType Type => ServiceType.Keylime;
+
+    /// <inheritdoc/>
+    public IServerClient Open(ServerConnection connection) => new KeylimeClient(connection, time);
+}
+
+/// <summary>Registers Keylime.</summary>
+public static class KeylimeFeature
+{
+    /// <summary>Lets servers be of type <see cref="ServiceType.Keylime"/>.</summary>
+    public static IServiceCollection AddKeylime(this IServiceCollection services) => services.AddSingleton<IServerAdapter, KeylimeAdapter>();
+}

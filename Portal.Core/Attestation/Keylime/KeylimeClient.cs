@@ -1,0 +1,167 @@
+using System.Net;
+using System.Text.Json;
+using Portal.Core.Attestation.BuiltIn.Registration;
+using Portal.Core.Attestation.Outside;
+using Portal.Core.Baselines;
+
+namespace Portal.Core.Attestation.Keylime;
+
+/// <summary>A client of one Keylime verifier and its registrar, versions 2.0 to 2.6. What it says of hosts is <see cref="KeylimeTracker"/>'s; this asks.</summary>
+internal sealed class KeylimeClient : IServerClient
+{
+    /// <summary>Requests at the same time where agents have to be asked for one by one.</summary>
+    private const int AtOnce = 4;
+
+    /// <summary>How long one host is waited for.</summary>
+    private static readonly TimeSpan AskFor = TimeSpan.FromSeconds(20);
+
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1);
+
+    private readonly ServerConnection connection;
+    private readonly TimeProvider time;
+    private readonly ServerHttp transport;
+    private readonly KeylimeHttp http;
+    private readonly KeylimePolicies policies;
+    private readonly KeylimeTracker tracker = new();
+    private readonly SemaphoreSlim polling = new(1);
+
+    /// <summary>A client that connects when it is first used.</summary>
+    public KeylimeClient(ServerConnection connection, TimeProvider time)
+    {
+        (this.connection, this.time) = (connection, time);
+        transport = new ServerHttp(connection, time);
+        http = new KeylimeHttp(connection, transport);
+        policies = new KeylimePolicies(http, new AgentPolicies(http, time), time);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct)
+    {
+        await polling.WaitAsync(ct);
+        try
+        {
+            await http.MinorAsync(KeylimePart.Verifier, ct);
+            var asked = time.GetUtcNow();
+            var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Get, "agents/?bulk=true", null, ct);
+            var skew = ServerWay.Skew(reply, asked, time.GetUtcNow());
+            var answer = http.Read(reply, KeylimePart.Verifier, "all agents", body => StatusReader.Bulk(body));
+            var agents = answer.Ids is { } ids ? await OneByOneAsync(hosts, ids, ct) : answer.Agents;
+            return new ServerNews(tracker.Read(hosts, name => agents.GetValueOrDefault(name), asked, time.GetUtcNow()), skew);
+        }
+        finally
+        {
+            polling.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>New is what the count grew by since the first look of this call: a quote that was under way already at that look counts too.</remarks>
+    public async Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct)
+    {
+        var (own, until) = (new KeylimeTracker(), time.GetUtcNow() + AskFor);
+        while (true)
+        {
+            var asked = time.GetUtcNow();
+            var status = await StatusAsync(host.Name, ct);
+            var now = time.GetUtcNow();
+            var statement = own.Read([host], _ => status, asked, now)[0];
+            if (statement is not (HostStatement.NothingNew or HostStatement.Trouble { Outcome: CheckOutcome.Queued }) || now >= until)
+            {
+                return statement;
+            }
+
+            await Task.Delay(BetweenLooks, time, ct);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ServerAttester>> AttestersAsync(CancellationToken ct)
+    {
+        var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Get, "agents/?bulk=true", null, ct);
+        var answer = http.Read(reply, KeylimePart.Verifier, "all agents", body => StatusReader.Bulk(body));
+        var enrolled = answer.Ids?.Select(id => new ServerAttester(id, "", true, "enrolled"))
+            ?? answer.Agents.Values.Select(a => new ServerAttester(a.Id, KeylimeWords.Safe(a.Ip), true, AgentState.Words(a)));
+        var all = enrolled.ToDictionary(a => a.Name, StringComparer.Ordinal);
+        if (http.Has(KeylimePart.Registrar))
+        {
+            var waiting = (await RegisteredAsync(ct)).Where(id => !all.ContainsKey(id) && AgentRegistration.IsAgentId(id)).Distinct(StringComparer.Ordinal);
+            await foreach (var (id, registration) in EachAsync(waiting, RegistrationAsync, ct))
+            {
+                // Between both questions it may have gone.
+                if (registration is not null)
+                {
+                    all[id] = new ServerAttester(id, KeylimeWords.Safe(registration.Ip), false, "registered, not enrolled");
+                }
+            }
+        }
+
+        return [.. all.Values.OrderBy(a => a.Name, StringComparer.Ordinal)];
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<ServerCheckLine> CheckAsync(CancellationToken ct) => new ServerWay(connection, new KeylimeQuestions(http), time).CheckAsync(ct);
+
+    /// <inheritdoc/>
+    public Outcome<IReadOnlyList<ServerPolicy>> Wanted(ApprovedSet set, IReadOnlyList<BoundHost> hosts) => KeylimeWanted.Of(set, hosts);
+
+    /// <inheritdoc/>
+    public Task<string?> ReadPolicyAsync(string key, CancellationToken ct) => policies.ReadAsync(key, ct);
+
+    /// <inheritdoc/>
+    public Task WritePolicyAsync(string key, string? content, CancellationToken ct) => policies.WriteAsync(key, content, ct);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        transport.Dispose();
+        polling.Dispose();
+    }
+
+    /// <summary>One agent; null when the verifier does not know it.</summary>
+    private async Task<AgentStatus?> StatusAsync(string id, CancellationToken ct)
+    {
+        if (!AgentRegistration.IsAgentId(id))
+        {
+            return null;
+        }
+
+        var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Get, $"agents/{KeylimeHttp.Escape(id)}", null, ct);
+        return reply.Status == HttpStatusCode.NotFound ? null : http.Read(reply, KeylimePart.Verifier, "one agent", body => StatusReader.One(body, id));
+    }
+
+    private async Task<IReadOnlyDictionary<string, AgentStatus>> OneByOneAsync(IReadOnlyList<BoundHost> hosts, IReadOnlyList<string> ids, CancellationToken ct)
+    {
+        var found = new Dictionary<string, AgentStatus>(StringComparer.Ordinal);
+        var wanted = hosts.Select(h => h.Name).Intersect(ids, StringComparer.Ordinal);
+        await foreach (var (id, status) in EachAsync(wanted, StatusAsync, ct))
+        {
+            if (status is not null)
+            {
+                found[id] = status;
+            }
+        }
+
+        return found;
+    }
+
+    private static async IAsyncEnumerable<(string Id, T? Found)> EachAsync<T>(
+        IEnumerable<string> ids, Func<string, CancellationToken, Task<T?>> ask, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    {
+        foreach (var few in ids.Chunk(AtOnce))
+        {
+            var answers = await Task.WhenAll(few.Select(id => ask(id, ct)));
+            for (var i = 0; i < few.Length; i++)
+            {
+                yield return (few[i], answers[i]);
+            }
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> RegisteredAsync(CancellationToken ct)
+    {
+        var reply = await http.SendAsync(KeylimePart.Registrar, HttpMethod.Get, "agents/", null, ct);
+        return http.Read(reply, KeylimePart.Registrar, "all registrations", body => StatusReader.Bulk(body).Ids ?? throw new JsonException("It has no ids."));
+    }
+
+    private Task<KeylimeRegistration?> RegistrationAsync(string id, CancellationToken ct) => KeylimeRegistration.ReadAsync(http, id, ct);
+}
