@@ -24,6 +24,7 @@ internal sealed class KeylimeClient : IServerClient
     private readonly KeylimePolicies policies;
     private readonly KeylimeTracker tracker = new();
     private readonly SemaphoreSlim polling = new(1);
+    private readonly SharedLooks looks;
 
     /// <summary>A client that connects when it is first used.</summary>
     public KeylimeClient(ServerConnection connection, TimeProvider time)
@@ -32,6 +33,7 @@ internal sealed class KeylimeClient : IServerClient
         transport = new ServerHttp(connection, time);
         http = new KeylimeHttp(connection, transport);
         policies = new KeylimePolicies(http, new AgentPolicies(http, time), time);
+        looks = new SharedLooks(LookAsync, BetweenLooks, time);
     }
 
     /// <inheritdoc/>
@@ -40,13 +42,9 @@ internal sealed class KeylimeClient : IServerClient
         await polling.WaitAsync(ct);
         try
         {
-            await http.MinorAsync(KeylimePart.Verifier, ct);
-            var asked = time.GetUtcNow();
-            var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Get, "agents/?bulk=true", null, ct);
-            var skew = ServerWay.Skew(reply, asked, time.GetUtcNow());
-            var answer = http.Read(reply, KeylimePart.Verifier, "all agents", body => StatusReader.Bulk(body));
-            var agents = answer.Ids is { } ids ? await OneByOneAsync(hosts, ids, ct) : answer.Agents;
-            return new ServerNews(tracker.Read(hosts, name => agents.GetValueOrDefault(name), asked, time.GetUtcNow()), skew);
+            var look = await LookAsync(ct);
+            var agents = look.Answer.Ids is { } ids ? await OneByOneAsync(hosts, ids, ct) : look.Answer.Agents;
+            return new ServerNews(tracker.Read(hosts, name => agents.GetValueOrDefault(name), look.Asked, time.GetUtcNow()), look.Skew);
         }
         finally
         {
@@ -59,10 +57,10 @@ internal sealed class KeylimeClient : IServerClient
     public async Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct)
     {
         var (own, until) = (new KeylimeTracker(), time.GetUtcNow() + AskFor);
+        using var waiting = looks.Join();
         while (true)
         {
-            var asked = time.GetUtcNow();
-            var status = await StatusAsync(host.Name, ct);
+            var (asked, status) = await OneAsync(host.Name, waiting, ct);
             var now = time.GetUtcNow();
             var statement = own.Read([host], _ => status, asked, now)[0];
             if (statement is not (HostStatement.NothingNew or HostStatement.Trouble { Outcome: CheckOutcome.Queued }) || now >= until)
@@ -115,6 +113,30 @@ internal sealed class KeylimeClient : IServerClient
     {
         transport.Dispose();
         polling.Dispose();
+    }
+
+    /// <summary>One host's word: asked for alone, or where many wait, with theirs in one question a second.</summary>
+    private async Task<(DateTimeOffset Asked, AgentStatus? Status)> OneAsync(string name, SharedLooks.Place waiting, CancellationToken ct)
+    {
+        if (waiting.IsCrowded)
+        {
+            var look = await waiting.NextAsync(ct);
+            if (look.Answer.Ids is null)
+            {
+                return (look.Asked, look.Answer.Agents.GetValueOrDefault(name));
+            }
+        }
+
+        var asked = time.GetUtcNow();
+        return (asked, await StatusAsync(name, ct));
+    }
+
+    private async Task<BulkLook> LookAsync(CancellationToken ct)
+    {
+        await http.MinorAsync(KeylimePart.Verifier, ct);
+        var asked = time.GetUtcNow();
+        var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Get, "agents/?bulk=true", null, ct);
+        return new BulkLook(asked, ServerWay.Skew(reply, asked, time.GetUtcNow()), http.Read(reply, KeylimePart.Verifier, "all agents", body => StatusReader.Bulk(body)));
     }
 
     /// <summary>One agent; null when the verifier does not know it.</summary>
