@@ -51,7 +51,7 @@ public sealed class ChangeTrustPolicy(PolicyDesk desk)
             return ClusterRefusals.Meanwhile(cluster.Name);
         }
 
-        var servers = await step.Db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, step.Ct);
+        var servers = await step.Db.ServerNamesAsync(step.Ct);
         if (ClusterRefusals.UnknownService(wanted.Services, servers) is { } unknown)
         {
             return unknown;

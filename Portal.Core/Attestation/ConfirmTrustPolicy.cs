@@ -58,7 +58,7 @@ public sealed class ConfirmTrustPolicy(PolicyDesk desk)
             return invalid;
         }
 
-        var servers = await step.Db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, step.Ct);
+        var servers = await step.Db.ServerNamesAsync(step.Ct);
         if (ClusterRefusals.UnknownService(wanted.Services, servers) is { } unknown)
         {
             return unknown;

@@ -113,7 +113,7 @@ internal sealed class LedgerBatch
         if (several.Count > 0)
         {
             words = (await db.ServiceAttestations.Where(w => several.Contains(w.HostId)).ToListAsync(ct)).GroupBy(w => w.HostId).ToDictionary(g => g.Key, g => g.ToList());
-            names = await db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, ct);
+            names = await db.ServerNamesAsync(ct);
         }
     }
 

@@ -34,7 +34,7 @@ public sealed class CreateCluster(ClusterDesk desk)
             return invalid;
         }
 
-        var servers = await step.Db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, step.Ct);
+        var servers = await step.Db.ServerNamesAsync(step.Ct);
         if (ClusterRefusals.UnknownService(policy.Services, servers) is { } unknown)
         {
             return unknown;

@@ -123,6 +123,9 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
     /// <summary>Data Protection keys, shared by replicas.</summary>
     public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
+    /// <summary>Names of attestation servers by id, for sentences: a room below attestation may name a server, and knows nothing else of it.</summary>
+    public Task<Dictionary<Guid, string>> ServerNamesAsync(CancellationToken ct) => AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, ct);
+
     /// <inheritdoc/>
     protected override void OnModelCreating(ModelBuilder modelBuilder) =>
         modelBuilder.ApplyConfigurationsFromAssembly(typeof(PortalDbContext).Assembly);

@@ -90,7 +90,7 @@ public sealed class ServiceDirectory(IDbContextFactory<PortalDbContext> contexts
     public async Task<IReadOnlyDictionary<Guid, string>> NamesAsync(CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        return await db.AttestationServers.AsNoTracking().ToDictionaryAsync(s => s.Id, s => s.Name, ct);
+        return await db.ServerNamesAsync(ct);
     }
 
     /// <summary>The words of the services a host's cluster names, in the order of its policy.</summary>
