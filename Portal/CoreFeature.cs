@@ -1,6 +1,7 @@
 using System.Net;
 using Portal.Core.Attestation;
 using Portal.Core.Attestation.Keylime;
+using Portal.Core.Attestation.OpenAttestation;
 using Portal.Core.Audit;
 using Portal.Core.Baselines;
 using Portal.Core.Inventory;
@@ -25,6 +26,7 @@ public static class CoreFeature
         services.AddBaselines();
         services.AddAttestation();
         services.AddKeylime();
+        services.AddOpenAttestation();
         services.AddAgentRegistration([.. profile.Registrar.Networks.Select(IPNetwork.Parse)], profile.Registrar.Face);
         services.AddPlacement();
         services.AddSingleton<IHostFilter, TrustFilter>();
