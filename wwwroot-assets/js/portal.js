@@ -114,6 +114,7 @@ window.portal = (() => {
     switch (form) {
       case 'short': return span(seconds);
       case 'clock': return day(at) === day(new Date()) ? clock(at) : `${day(at)} ${clock(at)}`;
+      case 'due': if (seconds > -1) return 'due now'; return `in ${span(seconds)}`;
       case 'full': return `${day(at)} ${clock(at)}`;
       default: return Math.abs(seconds) < 1 ? 'now' : seconds < 0 ? `in ${span(seconds)}` : `${span(seconds)} ago`;
     }

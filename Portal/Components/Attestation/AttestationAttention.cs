@@ -86,7 +86,7 @@ internal static class AttestationAttention
     {
         var trust = row.Facet<HostTrust>(TrustFacet.FacetName);
         var since = status == TrustStatus.Untrusted ? trust?.Row?.VerdictSince : trust?.Row?.FailingSince ?? trust?.Row?.VerifiedAt;
-        var (action, tab) = trust?.Row?.Outcome == CheckOutcome.NotConfigured || trust?.Row is null ? ("Enrol it", "attestation") : ("Look why", "attestation");
-        return new AttentionLine(status.Tone(), $"{row.Host.Name} is {word}", trust?.Reason ?? "", since, action, HostColumns.Href(row.Host.Name, tab));
+        var isNotEnrolled = trust?.Row is null || (status == TrustStatus.Unknown && trust.Row.Outcome == CheckOutcome.NotConfigured && trust.Reason.EndsWith("not enrolled", StringComparison.Ordinal));
+        return new AttentionLine(status.Tone(), $"{row.Host.Name} is {word}", trust?.Reason ?? "", since, isNotEnrolled ? "Enrol it" : "Look why", HostColumns.Href(row.Host.Name, "attestation"));
     }
 }
