@@ -90,7 +90,8 @@ public sealed class ServerHttp : IDisposable
 
             // Some resources are declared as plain text and answer 406 to who takes JSON alone; what came is judged by itself.
             request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("*/*", 0.1));
-            if (body is { } json)
+            // No array at all becomes an empty stretch of memory on its way here: that is no body either.
+            if (body is { Length: > 0 } json)
             {
                 request.Content = new ReadOnlyMemoryContent(json) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
             }
