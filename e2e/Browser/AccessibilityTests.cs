@@ -71,6 +71,8 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
             $"{baseline}?tab=history",
             "/activity",
             "/settings",
+            "/settings/services/new",
+            "/settings/services/b0117000-0000-7000-8000-000000000001",
         ];
     }
 }

@@ -12,7 +12,7 @@ internal static class ServiceAttention
     public static async Task<IReadOnlyList<AttentionLine>> FindAsync(IServiceProvider services, Caller caller, CancellationToken ct)
     {
         var rows = await services.GetRequiredService<TrustBoard>().Services.GetAsync(ct);
-        return [.. rows.Where(r => r.Server is not null).SelectMany(row => Lines(row, caller))];
+        return [.. rows.Where(r => r.Server is not null).SelectMany(row => Lines(row, caller)).OrderByDescending(line => line.Tone is Tone.Bad)];
     }
 
     private static IEnumerable<AttentionLine> Lines(ServiceRow row, Caller caller)
