@@ -34,6 +34,20 @@ public sealed class ServiceHealthTests : ServicePageTest
     }
 
     [Fact]
+    public async Task Overview_OfAClusterThatOnlyServersVerify_PromisesNoRound()
+    {
+        var id = await NamedAsync();
+        await NameAsync(new ServiceSet(new ServiceChoice(id, PolicyKeeper.Server)));
+        Pool.Time.Advance(TimeSpan.FromHours(1));
+        As(TrustedPool.Auditor);
+
+        var row = Plain(Render<HealthCard>().FindAll("table")[0].QuerySelector("tbody tr")!);
+
+        Assert.EndsWith("at its servers' pace 1 0", row, StringComparison.Ordinal);
+        Assert.DoesNotContain("late", row, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Overview_WithoutServers_SpeaksOfTheVerifierOfOurOwnOnly()
     {
         await AddAsync();

@@ -54,7 +54,7 @@ public sealed class ServiceWordsTests : ServicePageTest
 
         var tab = await OpenAsync("kvm-a01");
 
-        Assert.Equal("Nobody can say: its attestation service does not know this host.", Plain(tab.Find("#verdict")));
+        Assert.Equal("Nobody can say: its attestation service does not verify this host yet.", Plain(tab.Find("#verdict")));
         Assert.Equal($"/settings/services/{id}?q=kvm-a01", tab.FindAll(".service-word a").Single(a => Plain(a) == "choose it").GetAttribute("href"));
     }
 

@@ -68,7 +68,7 @@ internal static class VerdictWords
     {
         { Verdict: Verdict.Trusted } => "Nobody can say any more: it was verified too long ago.",
         { Outcome: CheckOutcome.ServiceUnreachable } => "Nobody can say: its attestation service does not answer.",
-        { Outcome: CheckOutcome.NotConfigured } => "Nobody can say: its attestation service does not know this host.",
+        { Outcome: CheckOutcome.NotConfigured } => "Nobody can say: its attestation service does not verify this host yet.",
         _ => services.Count == 1 ? "Its attestation service has not vouched for this host yet." : "Not all of its attestation services have vouched for this host yet.",
     };
 
