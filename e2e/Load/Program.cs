@@ -16,6 +16,7 @@ if (args is [AgentProcess.Argument, var number])
     ("hosts", HostQueries.MeasureAsync),
     ("pages", HostPages.MeasureAsync),
     ("agents", Agents.MeasureAsync),
+    ("servers", Servers.MeasureAsync),
 ];
 
 var asked = args.Length == 0 ? "all" : args[0];
