@@ -178,6 +178,38 @@ public sealed class AttestationServicesTests(DemoApi portal) : IAsyncLifetime
         Assert.Equal((HttpStatusCode.NotFound, "service.not_found"), Fault(await portal.GetAsync($"{Path}/{service}")));
     }
 
+    [Fact]
+    public async Task Bind_SaysWhatTheServiceCallsAHost_AndUnbindTakesItBack()
+    {
+        var service = (await CreateAsync("rest-binds")).Id;
+        await using var db = portal.Database();
+        var cluster = Cluster.Create("rest-bound", TrustPolicy.Default with { Services = new ServiceSet(new ServiceChoice(Guid.Parse(service), PolicyKeeper.Server)) });
+        var host = new Host { Name = "rest-bound-1", Address = "none:rest-bound-1", ClusterId = cluster.Id, Cpus = 8, Memory = 64L << 30 };
+        db.Clusters.Add(cluster);
+        db.Hosts.Add(host);
+        await db.SaveChangesAsync(DemoApi.Ct);
+        try
+        {
+            Assert.Equal((HttpStatusCode.BadRequest, "service.name_there.required"), Fault(await ActAsync(service, "bind", $"<action><host id=\"{host.Id}\"/></action>")));
+            Assert.Equal((HttpStatusCode.BadRequest, "service.host.required"), Fault(await ActAsync(service, "bind", "<action><name>there</name></action>")));
+            Assert.Equal((HttpStatusCode.BadRequest, "service.host.name"), Fault(await ActAsync(service, "bind", $"<action><host id=\"{host.Id}\"/><name>a b</name></action>")));
+            Assert.Equal((HttpStatusCode.Forbidden, "access.denied"), Fault(await ActAsync(service, "bind", $"<action><host id=\"{host.Id}\"/><name>there</name></action>", "operator@internal")));
+            Assert.Equal((HttpStatusCode.OK, "complete"), Status(await ActAsync(service, "bind", $"<action><host id=\"{host.Id}\"/><name>there</name></action>")));
+            Assert.Equal("1", (await portal.GetAsync($"{Path}/{service}")).At("clusters/cluster/bound_hosts"));
+            Assert.Equal((HttpStatusCode.OK, "complete"), Status(await ActAsync(service, "unbind", $"<action><host id=\"{host.Id}\"/></action>")));
+            Assert.Equal("0", (await portal.GetAsync($"{Path}/{service}")).At("clusters/cluster/bound_hosts"));
+
+            var silent = await portal.GetAsync($"{Path}/{service}/attesters");
+            Assert.Equal((HttpStatusCode.ServiceUnavailable, "service.failed"), Fault(silent));
+            Assert.Equal(HttpStatusCode.NotFound, (await portal.GetAsync($"{Path}/nobody/attesters")).Status);
+        }
+        finally
+        {
+            await db.Hosts.Where(h => h.Id == host.Id).ExecuteDeleteAsync(DemoApi.Ct);
+            await db.Clusters.Where(c => c.Id == cluster.Id).ExecuteDeleteAsync(DemoApi.Ct);
+        }
+    }
+
     [Theory]
     [InlineData("<description>new</description>", "cluster.services.required")]
     [InlineData("<attestation_services/>", "cluster.policy.services")]

@@ -32,6 +32,7 @@ public static class OvirtApi
         services.AddSingleton<IApiResource, TemplatesResource>();
         services.AddSingleton<IApiResource, AttestersResource>();
         services.AddSingleton<IApiResource, AttestationServicesResource>();
+        services.AddSingleton<IApiResource, ServiceHostsResource>();
         services.AddSingleton<IApiResource, FleetAttestationResource>();
         services.AddSingleton<IApiResource, JobsResource>();
         services.AddSingleton<IApiResource, BootstrapResource>();

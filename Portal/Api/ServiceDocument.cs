@@ -10,7 +10,7 @@ internal static class ServiceDocument
 {
     public const string Kind = "attestation_service";
 
-    private static readonly string[] Actions = ["test", "confirm", "reject"];
+    private static readonly string[] Actions = ["test", "confirm", "reject", "bind", "unbind"];
 
     public static Element Of(ApiCall call, ServiceRow row)
     {
