@@ -44,6 +44,20 @@ public static class AttestationRegistration
         {
             CancelTakes = Permission.ManageClusters,
         });
+        services.AddSingleton<ControlAttester>();
+        services.AddSingleton<AttesterLookStep>();
+        services.AddSingleton<ReactivateStep>();
+        services.AddSingleton<VerifiedAgainStep>();
+        services.AddSingleton<RemoveAttesterStep>();
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<AttesterWork>(
+            AttesterWork.Reactivate, provider.GetRequiredService<AttesterLookStep>(), provider.GetRequiredService<ReactivateStep>(), provider.GetRequiredService<VerifiedAgainStep>())
+        {
+            CancelTakes = Permission.ManageHosts,
+        });
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<AttesterWork>(AttesterWork.Remove, provider.GetRequiredService<RemoveAttesterStep>())
+        {
+            CancelTakes = Permission.ManageHosts,
+        });
         services.AddSingleton<PublicationWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<PublicationWatch>());
         services.AddSingleton<ServerPoll>();

@@ -67,7 +67,19 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
         }
     }
 
-    private sealed class Client(ScriptedServer server, string name) : IServerClient
+    /// <summary>Names of attesters it gave up on.</summary>
+    public HashSet<string> GaveUp { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Reactivations it was told.</summary>
+    public int Reactivations { get; private set; }
+
+    /// <summary>Names of attesters that are removed.</summary>
+    public HashSet<string> Removed { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Accepts removals and does none.</summary>
+    public bool IgnoresRemovals { get; set; }
+
+    private sealed class Client(ScriptedServer server, string name) : IServerClient, IAttesterControl
     {
         private readonly Dictionary<Guid, long> counts = [];
         private DateTimeOffset? asked;
@@ -139,6 +151,31 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 
         public void Dispose()
         {
+        }
+
+        public Task<AttesterStanding?> StandingAsync(string attester, CancellationToken ct)
+        {
+            server.Answer(name);
+            return Task.FromResult(server.Removed.Contains(attester) ? null : new AttesterStanding(Count, server.GaveUp.Contains(attester), server.GaveUp.Contains(attester) ? "was given up on" : "is verified"));
+        }
+
+        public Task ReactivateAsync(string attester, CancellationToken ct)
+        {
+            server.Answer(name);
+            server.Reactivations++;
+            server.GaveUp.Remove(attester);
+            return Task.CompletedTask;
+        }
+
+        public Task RemoveAsync(string attester, CancellationToken ct)
+        {
+            server.Answer(name);
+            if (!server.IgnoresRemovals)
+            {
+                server.Removed.Add(attester);
+            }
+
+            return Task.CompletedTask;
         }
 
         private HostStatement Say(BoundHost host, DateTimeOffset? before) => server[host.Name] switch

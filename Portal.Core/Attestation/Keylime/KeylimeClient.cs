@@ -7,7 +7,7 @@ using Portal.Core.Baselines;
 namespace Portal.Core.Attestation.Keylime;
 
 /// <summary>A client of one Keylime verifier and its registrar, versions 2.0 to 2.6. What it says of hosts is <see cref="KeylimeTracker"/>'s; this asks.</summary>
-internal sealed class KeylimeClient : IServerClient
+internal sealed class KeylimeClient : IServerClient, IAttesterControl
 {
     /// <summary>Requests at the same time where agents have to be asked for one by one.</summary>
     private const int AtOnce = 4;
@@ -22,6 +22,7 @@ internal sealed class KeylimeClient : IServerClient
     private readonly ServerHttp transport;
     private readonly KeylimeHttp http;
     private readonly KeylimePolicies policies;
+    private readonly AgentPolicies agents;
     private readonly KeylimeTracker tracker = new();
     private readonly SemaphoreSlim polling = new(1);
     private readonly SharedLooks looks;
@@ -32,7 +33,8 @@ internal sealed class KeylimeClient : IServerClient
         (this.connection, this.time) = (connection, time);
         transport = new ServerHttp(connection, time);
         http = new KeylimeHttp(connection, transport);
-        policies = new KeylimePolicies(http, new AgentPolicies(http, time), time);
+        agents = new AgentPolicies(http, time);
+        policies = new KeylimePolicies(http, agents, time);
         looks = new SharedLooks(LookAsync, BetweenLooks, time);
     }
 
@@ -43,8 +45,8 @@ internal sealed class KeylimeClient : IServerClient
         try
         {
             var look = await LookAsync(ct);
-            var agents = look.Answer.Ids is { } ids ? await OneByOneAsync(hosts, ids, ct) : look.Answer.Agents;
-            return new ServerNews(tracker.Read(hosts, name => agents.GetValueOrDefault(name), look.Asked, time.GetUtcNow()), look.Skew);
+            var found = look.Answer.Ids is { } ids ? await OneByOneAsync(hosts, ids, ct) : look.Answer.Agents;
+            return new ServerNews(tracker.Read(hosts, name => found.GetValueOrDefault(name), look.Asked, time.GetUtcNow()), look.Skew);
         }
         finally
         {
@@ -107,6 +109,24 @@ internal sealed class KeylimeClient : IServerClient
 
     /// <inheritdoc/>
     public Task WritePolicyAsync(string key, string? content, CancellationToken ct) => policies.WriteAsync(key, content, ct);
+
+    /// <inheritdoc/>
+    public async Task<AttesterStanding?> StandingAsync(string name, CancellationToken ct) => await StatusAsync(name, ct) is { } status
+        ? new AttesterStanding(status.Count ?? 0, status.State is AgentState.Failed or AgentState.InvalidQuote, AgentState.Words(status))
+        : null;
+
+    /// <inheritdoc/>
+    public async Task ReactivateAsync(string name, CancellationToken ct)
+    {
+        var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Put, $"agents/{KeylimeHttp.Escape(name)}/reactivate", null, ct);
+        if (!reply.Succeeded)
+        {
+            throw http.Failure(reply, KeylimePart.Verifier, "the reactivation of an agent");
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task RemoveAsync(string name, CancellationToken ct) => agents.RemoveAsync(name, ct);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -264,6 +264,22 @@ public sealed class KeylimeContractTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Control_OnlyWhoWasGivenUpOnNeedsIt_AndRemovalWaits()
+    {
+        var client = Open();
+        var control = Assert.IsType<IAttesterControl>(client, exactMatch: false);
+        Assert.False((await control.StandingAsync(Id, Ct))!.Needs);
+        site.Fail(Id, "pcr_validation.invalid_pcr_4");
+        Assert.True((await control.StandingAsync(Id, Ct))!.Needs);
+        await control.ReactivateAsync(Id, Ct);
+        Assert.Equal((3, 1), (site.Agents[Id].State, site.Agents[Id].Loops));
+
+        site.RemovesLater = true;
+        await control.RemoveAsync(Id, Ct);
+        Assert.Null(await control.StandingAsync(Id, Ct));
+    }
+
+    [Fact]
     public async Task RuntimePolicy_IsPublished_ReadBack_AndGivenToTheAgent()
     {
         var client = Open();
