@@ -21,6 +21,7 @@ try
     builder.AddIdentity(profile);
     builder.AddCore(profile);
     builder.AddRegistrar(profile);
+    builder.AddWebhook(profile);
     builder.AddDemo(profile);
     builder.AddShell();
     builder.Services.AddOverviewFeature();

@@ -117,6 +117,8 @@ internal sealed class TrustedPool : IAsyncDisposable
         await Get<TrustFacts>().LoadAsync(Ct);
     }
 
+    public IServiceProvider Services => services;
+
     public T Get<T>()
         where T : notnull => services.GetRequiredService<T>();
 

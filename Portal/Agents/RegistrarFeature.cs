@@ -15,4 +15,15 @@ public static class RegistrarFeature
             builder.Services.AddHostedService<RegistrarListener>();
         }
     }
+
+    /// <summary>Adds the listener for notices of Keylime verifiers when it is enabled.</summary>
+    public static void AddWebhook(this WebApplicationBuilder builder, PortalProfile profile)
+    {
+        if (profile.Webhook.Enabled)
+        {
+            builder.Services.AddSingleton(profile.Webhook);
+            builder.Services.AddSingleton<WebhookListener>();
+            builder.Services.AddHostedService(provider => provider.GetRequiredService<WebhookListener>());
+        }
+    }
 }

@@ -30,6 +30,8 @@ public sealed record PortalProfile
 
     public RegistrarSettings Registrar { get; init; } = new();
 
+    public WebhookSettings Webhook { get; init; } = new();
+
     public bool IsDemo => Kind is ProfileKind.Demo;
 
     /// <summary>The folder of the database file; what else must be kept lies beside it.</summary>
@@ -86,6 +88,21 @@ public sealed class DataProtectionSettings
     public string CertificateFile { get; set; } = "";
 
     public string CertificatePassword { get; set; } = "";
+}
+
+/// <summary>Where Keylime verifiers tell of failures: keys under <c>Portal:Webhook</c>. Off until enabled; verifiers are polled in any case.</summary>
+public sealed class WebhookSettings
+{
+    public bool Enabled { get; set; }
+
+    /// <summary>Port to listen on with mutual TLS.</summary>
+    public int Port { get; set; } = 8444;
+
+    /// <summary>Address to listen on; this machine only by default.</summary>
+    public string Address { get; set; } = "127.0.0.1";
+
+    /// <summary>Address or name verifiers reach it by, for the certificate; <see cref="Address"/> unless told otherwise.</summary>
+    public string PublicAddress { get; set; } = "";
 }
 
 /// <summary>Where hosts' own agents register: keys under <c>Portal:Registrar</c>. Off until enabled.</summary>

@@ -29,6 +29,7 @@ public sealed class ProfileReader(IConfiguration configuration)
             Simulation = ReadSimulation(kind),
             DataProtection = ReadDataProtection(),
             Registrar = ReadRegistrar(kind),
+            Webhook = ReadWebhook(kind),
         };
         CheckAddresses(kind);
         return faults.Count == 0 ? profile : throw new StartRefusedException(faults);
@@ -145,6 +146,26 @@ public sealed class ProfileReader(IConfiguration configuration)
         return settings;
     }
 
+    private WebhookSettings ReadWebhook(ProfileKind kind)
+    {
+        var settings = Bind<WebhookSettings>("Portal:Webhook");
+        InRange("Portal:Webhook:Port", settings.Port, 1, 65535);
+        CheckListening("Portal:Webhook:Address", settings.Address, settings.Enabled, kind);
+        return settings;
+    }
+
+    private void CheckListening(string name, string given, bool enabled, ProfileKind kind)
+    {
+        if (!IPAddress.TryParse(given, out var address))
+        {
+            faults.Add($"{name} is '{given}'; it must be an IP address of this machine, or 0.0.0.0 for all.");
+        }
+        else if (kind is ProfileKind.Demo && enabled && !IPAddress.IsLoopback(address))
+        {
+            faults.Add($"{name} is '{given}'; Demo has known passwords and listens on this machine only.");
+        }
+    }
+
     private RegistrarSettings ReadRegistrar(ProfileKind kind)
     {
         var settings = Bind<RegistrarSettings>("Portal:Registrar");
@@ -155,15 +176,7 @@ public sealed class ProfileReader(IConfiguration configuration)
             faults.Add("Portal:Registrar is enabled without a port; set HttpPort or HttpsPort.");
         }
 
-        if (!IPAddress.TryParse(settings.Address, out var address))
-        {
-            faults.Add($"Portal:Registrar:Address is '{settings.Address}'; it must be an IP address of this machine, or 0.0.0.0 for all.");
-        }
-        else if (kind is ProfileKind.Demo && settings.Enabled && !IPAddress.IsLoopback(address))
-        {
-            faults.Add($"Portal:Registrar:Address is '{settings.Address}'; Demo has known passwords and listens on this machine only.");
-        }
-
+        CheckListening("Portal:Registrar:Address", settings.Address, settings.Enabled, kind);
         if (settings.PublicAddress.Length > 0 && !HostScript.IsAddress(settings.PublicAddress))
         {
             faults.Add($"Portal:Registrar:PublicAddress is '{settings.PublicAddress}'; it must be the IP address or name hosts reach this portal by.");

@@ -18,5 +18,5 @@ public sealed class KeylimeAdapter(TimeProvider time) : IServerAdapter
 public static class KeylimeFeature
 {
     /// <summary>Lets servers be of type <see cref="ServiceType.Keylime"/>.</summary>
-    public static IServiceCollection AddKeylime(this IServiceCollection services) => services.AddSingleton<IServerAdapter, KeylimeAdapter>();
+    public static IServiceCollection AddKeylime(this IServiceCollection services) => services.AddSingleton<IServerAdapter, KeylimeAdapter>().AddSingleton<KeylimeHook>();
 }

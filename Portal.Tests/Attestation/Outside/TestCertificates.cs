@@ -8,10 +8,14 @@ namespace Portal.Tests.Attestation.Outside;
 internal static class TestCertificates
 {
     private static readonly Lazy<(string Authority, ClientIdentity Client)> Made = new(Make);
+    private static readonly Lazy<(string Authority, ClientIdentity Client)> Others = new(Make);
 
     public static string Authority => Made.Value.Authority;
 
     public static ClientIdentity Client => Made.Value.Client;
+
+    /// <summary>By an authority nobody knows.</summary>
+    public static ClientIdentity Stranger => Others.Value.Client;
 
     private static (string Authority, ClientIdentity Client) Make()
     {
