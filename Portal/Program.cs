@@ -52,6 +52,7 @@ try
     app.MapIdentity(profile);
     app.MapTelemetry();
     app.MapOvirtApi();
+    app.MapPollHosts(profile);
     app.MapShell();
     app.GreetWhenStarted(profile);
     await app.RunAsync();

@@ -66,6 +66,7 @@ public static class AttestationRegistration
         services.AddHostedService(provider => provider.GetRequiredService<ServerPolls>());
         services.AddSingleton<PolicyReader>();
         services.AddSingleton<TrustFacts>();
+        services.AddSingleton<TrustAnswers>();
         services.AddSingleton<AttestationLedger>();
         services.AddSingleton<ReportWriter>();
         services.AddHostedService(provider => provider.GetRequiredService<ReportWriter>());

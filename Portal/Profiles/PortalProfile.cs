@@ -32,6 +32,8 @@ public sealed record PortalProfile
 
     public WebhookSettings Webhook { get; init; } = new();
 
+    public PollHostsSettings PollHosts { get; init; } = new();
+
     public bool IsDemo => Kind is ProfileKind.Demo;
 
     /// <summary>The folder of the database file; what else must be kept lies beside it.</summary>
@@ -88,6 +90,12 @@ public sealed class DataProtectionSettings
     public string CertificateFile { get; set; } = "";
 
     public string CertificatePassword { get; set; } = "";
+}
+
+/// <summary>Whether schedulers that know only OpenAttestation may ask: keys under <c>Portal:PollHosts</c>.</summary>
+public sealed class PollHostsSettings
+{
+    public bool Enabled { get; set; }
 }
 
 /// <summary>Where Keylime verifiers tell of failures: keys under <c>Portal:Webhook</c>. Off until enabled; verifiers are polled in any case.</summary>

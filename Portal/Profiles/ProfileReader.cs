@@ -30,6 +30,7 @@ public sealed class ProfileReader(IConfiguration configuration)
             DataProtection = ReadDataProtection(),
             Registrar = ReadRegistrar(kind),
             Webhook = ReadWebhook(kind),
+            PollHosts = Bind<PollHostsSettings>("Portal:PollHosts"),
         };
         CheckAddresses(kind);
         return faults.Count == 0 ? profile : throw new StartRefusedException(faults);
