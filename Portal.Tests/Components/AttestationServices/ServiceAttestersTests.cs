@@ -57,6 +57,22 @@ public sealed class ServiceAttestersTests : ServicePageTest
     }
 
     [Fact]
+    public async Task AnAttester_IsVerifiedAgain_AndRemovedAfterAQuestion_AsOperations()
+    {
+        var (id, page) = await PageAsync("somebody");
+        Script.GaveUp.Add("somebody");
+
+        await Button(page, "Verify again").ClickAsync();
+        Assert.Contains("?operation=", Navigation.Uri, StringComparison.Ordinal);
+        var reactivating = new Uri(Navigation.Uri).Query;
+        await ConfirmAsync(Render<MudDialogProvider>(), page, "Remove there…", "Remove");
+
+        Assert.NotEqual(reactivating, new Uri(Navigation.Uri).Query);
+        await using var db = Pool.Database();
+        Assert.Equal([AttesterWork.Reactivate, AttesterWork.Remove], await db.Operations.Where(o => o.TargetId == id).OrderBy(o => o.CreatedAt).ThenBy(o => o.Id).Select(o => o.Kind).ToListAsync(Pool.Ct));
+    }
+
+    [Fact]
     public async Task WhatIsShown_IsInTheAddress()
     {
         var (_, page) = await PageAsync("kvm-a01", "somebody");

@@ -8,7 +8,7 @@ using Portal.Core.Attestation.Outside;
 namespace Portal.Components.AttestationServices;
 
 /// <summary>Lists what a server knows, with what of it is which host of ours; confirms proposals, binds and unbinds. What is shown is in the address.</summary>
-public sealed partial class ServiceAttesters(ServerAttesters attesters, BindHost bind, IDialogService dialogs, NavigationManager navigation, Announcer announcer)
+public sealed partial class ServiceAttesters(ServerAttesters attesters, BindHost bind, ControlAttester control, IDialogService dialogs, NavigationManager navigation, Announcer announcer)
 {
     /// <summary>Most rows shown at once.</summary>
     internal const int Most = 100;
@@ -156,6 +156,36 @@ public sealed partial class ServiceAttesters(ServerAttesters attesters, BindHost
             }
 
             await AskAsync();
+        }
+    }
+
+    private ActionItem[] Actions(AttesterOnServer one) =>
+    [
+        new("Verify again", () => BeginAsync(control.ReactivateAsync(Caller, Row.Id, one.Attester.Name, CancellationToken.None), $"{Row.Name} is told to verify {one.Attester.Name} again.")),
+        new("Remove there…", () => RemoveAsync(one)) { Destructive = true },
+    ];
+
+    private async Task RemoveAsync(AttesterOnServer one)
+    {
+        var question = new Confirmation(
+            $"Remove {one.Attester.Name} from {Row.Name}?",
+            $"{Row.Name} verifies it no more{(one.HostName is { } host ? $", and {host} is not trusted any more once its evidence is too old" : "")}. It stays registered there and can be enrolled anew. What runs on the host stays.",
+            "Remove") { Hits = [one.Attester.Name] };
+        if (await ConfirmDialog.AskAsync(dialogs, question))
+        {
+            await BeginAsync(control.RemoveAsync(Caller, Row.Id, one.Attester.Name, CancellationToken.None), $"{one.Attester.Name} is being removed from {Row.Name}.");
+        }
+    }
+
+    private async Task BeginAsync(Task<Outcome<Guid>> work, string said)
+    {
+        busy = true;
+        var begun = await work;
+        (busy, refusal) = (false, begun.Refusal);
+        if (begun.Succeeded)
+        {
+            announcer.Say(said);
+            navigation.NavigateTo(navigation.GetUriWithQueryParameter("operation", begun.Value), replace: true);
         }
     }
 
