@@ -49,6 +49,12 @@ internal sealed class RestClient : IDisposable
         return await ReadAsync(answer);
     }
 
+    public async Task<RestAnswer> PutAsync(string path, object body)
+    {
+        using var answer = await http.PutAsJsonAsync(path, body, Ct);
+        return await ReadAsync(answer);
+    }
+
     public async Task<RestAnswer> DeleteAsync(string path)
     {
         using var answer = await http.DeleteAsync(path, Ct);
