@@ -141,7 +141,7 @@ public sealed class AttestationDesk(IDbContextFactory<PortalDbContext> contexts,
                 .Where(e => e.Id == host.Id && (e.Failure == null || (e.Failure != FindingCode.SelectionIncomplete && e.Failure != FindingCode.BankUnmeasured)))
                 .Select(e => (int?)e.Bank)
                 .FirstOrDefault()
-            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address), host.ClusterId, attester == null ? null : attester.AttestationKey, previous, bank, measurements);
+            select new Subject(new HostEndpoint(host.Id, host.Name, host.Address, host.LibvirtUri), host.ClusterId, attester == null ? null : attester.AttestationKey, previous, bank, measurements);
         return await rows.ToListAsync(ct);
     }
 

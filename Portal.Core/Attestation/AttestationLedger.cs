@@ -165,7 +165,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
     /// <summary>VMs that are marked when these hosts lose trust: those that require it and run there, or are about to.</summary>
     internal static Expression<Func<VirtualMachine, bool>> LosingTheirHost(IReadOnlyCollection<Guid> hosts) =>
         v => v.HostId != null && hosts.Contains(v.HostId.Value) && v.TrustLevel == TrustLevel.Trusted
-            && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating
+            && (v.Status == VirtualMachineStatus.Up || v.Status == VirtualMachineStatus.Paused || v.Status == VirtualMachineStatus.PoweringDown || v.Status == VirtualMachineStatus.Migrating
                 || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Creating);
 
     /// <summary>VMs that require trust on a host that just lost it are marked in the same transaction; the mark ends when the host is trusted again, it is never erased.</summary>

@@ -115,6 +115,26 @@ public sealed class Cluster
     /// <summary>Trust levels VMs of this cluster may have.</summary>
     public TrustLevels AllowedLevels { get; set; } = TrustLevels.Any | TrustLevels.Trusted;
 
+    /// <summary>What happens when a host loses trust, as <see cref="ReactionPolicy.ToText"/> writes it; empty is the default.</summary>
+    public string ReactionText { get; private set; } = "";
+
+    /// <summary>How VMs move, as <see cref="MigrationSettings.ToText"/> writes it; empty is the default.</summary>
+    public string MigrationText { get; private set; } = "";
+
+    /// <summary>What happens when a host loses trust.</summary>
+    public ReactionPolicy Reaction
+    {
+        get => ReactionPolicy.Parse(ReactionText);
+        set => ReactionText = value.ToText();
+    }
+
+    /// <summary>How VMs move between its hosts.</summary>
+    public MigrationSettings Migration
+    {
+        get => MigrationSettings.Parse(MigrationText);
+        set => MigrationText = value.ToText();
+    }
+
     /// <summary>The policy in force.</summary>
     public TrustPolicy Policy => new(
         RequiredKinds,

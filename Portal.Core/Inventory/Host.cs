@@ -11,6 +11,9 @@ public enum HostState
 
     /// <summary>The hypervisor does not answer.</summary>
     NonResponsive,
+
+    /// <summary>On its way to maintenance: takes no VMs, and those it runs are moved away.</summary>
+    PreparingForMaintenance,
 }
 
 /// <summary>The six fields of oVirt's hardware information, and the BIOS its 2012 page proposed. Empty when the host does not say.</summary>
@@ -43,6 +46,15 @@ public sealed class HostHardware
     /// <summary>BIOS release date as the vendor writes it.</summary>
     public string BiosDate { get; set; } = "";
 
+    /// <summary>Base board: vendor, product and version.</summary>
+    public string Board { get; set; } = "";
+
+    /// <summary>What runs the VMs and how it is reached, for example <c>QEMU 7.2.22, libvirt 9.0.0</c>.</summary>
+    public string Hypervisor { get; set; } = "";
+
+    /// <summary>Why the hardware's own words are missing, in a sentence; empty when they are there or nobody asked.</summary>
+    public string NotOffered { get; set; } = "";
+
     /// <summary>CPU model name.</summary>
     public string CpuModel { get; set; } = "";
 
@@ -65,17 +77,29 @@ public sealed class Host
     /// <summary>Where its hypervisor and agent answer; the scheme tells adapters whose it is (for example <c>sim:kvm-a01</c>).</summary>
     public required string Address { get; set; }
 
+    /// <summary>Where its libvirt answers, for example <c>qemu+tls://kvm-01.example.com/system</c>; null when it has none.</summary>
+    public string? LibvirtUri { get; set; }
+
     /// <summary>The cluster it belongs to.</summary>
     public required Guid ClusterId { get; set; }
 
     /// <summary>What it is doing.</summary>
     public HostState State { get; set; } = HostState.Up;
 
+    /// <summary>Why it is in that state, in a sentence; empty when there is nothing to say.</summary>
+    public string StateReason { get; set; } = "";
+
+    /// <summary>Since when it takes no VM that requires trust, because it lost trust; null when it does take them.</summary>
+    public DateTimeOffset? QuarantinedSince { get; set; }
+
     /// <summary>Logical CPUs.</summary>
     public required int Cpus { get; set; }
 
-    /// <summary>Memory for VMs, in bytes.</summary>
+    /// <summary>Memory for the portal's VMs, in bytes: what the machine has, less what it keeps for itself and what VMs use that are not the portal's.</summary>
     public required long Memory { get; set; }
+
+    /// <summary>Memory the machine has, in bytes; 0 when it did not say.</summary>
+    public long PhysicalMemory { get; set; }
 
     /// <summary>Virtual CPUs of the VMs placed here.</summary>
     public int CpusClaimed { get; set; }
@@ -96,11 +120,12 @@ public sealed class Host
     public int CpusFree => (Cpus * CpuOvercommit) - CpusClaimed;
 
     /// <summary>The address as adapters need it.</summary>
-    public HostEndpoint Endpoint => new(Id, Name, Address);
+    public HostEndpoint Endpoint => new(Id, Name, Address, LibvirtUri);
 }
 
 /// <summary>How adapters find a host.</summary>
 /// <param name="Id">The host's id.</param>
 /// <param name="Name">The host's name.</param>
 /// <param name="Address">The host's address; its scheme tells whose it is.</param>
-public sealed record HostEndpoint(Guid Id, string Name, string Address);
+/// <param name="LibvirtUri">Where its libvirt answers; null when it has none.</param>
+public sealed record HostEndpoint(Guid Id, string Name, string Address, string? LibvirtUri);

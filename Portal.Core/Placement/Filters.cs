@@ -41,10 +41,11 @@ internal sealed class StateFilter : IHostFilter
         HostState.Up => null,
         HostState.Maintenance => Maintenance,
         HostState.NonResponsive => NonResponsive,
+        HostState.PreparingForMaintenance => Maintenance,
     };
 
     public string Explain(string code, PlacementRequest request, HostCandidate host, DateTimeOffset now) =>
-        code == Maintenance ? "In maintenance." : "Its hypervisor does not answer.";
+        code == Maintenance ? "In maintenance, or on its way there." : "Its hypervisor does not answer.";
 
     public string? Words(string code) => code switch
     {

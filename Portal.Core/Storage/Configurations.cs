@@ -22,7 +22,9 @@ internal sealed class ClusterConfiguration : IEntityTypeConfiguration<Cluster>
         builder.Property(c => c.MaxAgeAtStartSeconds);
         builder.Property(c => c.ForgetAfterSeconds);
         builder.Property(c => c.Services);
-        builder.Ignore(c => c.Policy);
+        builder.Property(c => c.ReactionText);
+        builder.Property(c => c.MigrationText);
+        builder.Ignore(c => c.Policy).Ignore(c => c.Reaction).Ignore(c => c.Migration);
     }
 }
 
@@ -69,6 +71,7 @@ internal sealed class VirtualMachineConfiguration : IEntityTypeConfiguration<Vir
         builder.HasIndex(v => v.HostId);
         builder.HasIndex(v => v.TargetHostId);
         builder.HasIndex(v => v.ClusterId);
+        builder.Property(v => v.Priority).HasDefaultValue(50).HasSentinel(-1);
         builder.HasOne<Cluster>().WithMany().HasForeignKey(v => v.ClusterId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Host>().WithMany().HasForeignKey(v => v.HostId).OnDelete(DeleteBehavior.Restrict);
         builder.HasOne<Host>().WithMany().HasForeignKey(v => v.TargetHostId).OnDelete(DeleteBehavior.Restrict);

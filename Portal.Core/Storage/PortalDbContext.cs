@@ -33,6 +33,24 @@ public abstract class PortalDbContext(DbContextOptions options) : DbContext(opti
     /// <summary>VMs.</summary>
     public DbSet<VirtualMachine> VirtualMachines => Set<VirtualMachine>();
 
+    /// <summary>How hosts' libvirt is known.</summary>
+    public DbSet<HypervisorConnection> HypervisorConnections => Set<HypervisorConnection>();
+
+    /// <summary>Changes of such that wait for a second person.</summary>
+    public DbSet<ConnectionProposal> ConnectionProposals => Set<ConnectionProposal>();
+
+    /// <summary>Storage pools of hosts.</summary>
+    public DbSet<HostPool> HostPools => Set<HostPool>();
+
+    /// <summary>VMs on hosts that are not the portal's.</summary>
+    public DbSet<ForeignMachine> ForeignMachines => Set<ForeignMachine>();
+
+    /// <summary>Other TPMs proposed for hosts that have one.</summary>
+    public DbSet<AttesterReplacement> AttesterReplacements => Set<AttesterReplacement>();
+
+    /// <summary>Reactions to hosts that lost trust.</summary>
+    public DbSet<HostReaction> HostReactions => Set<HostReaction>();
+
     /// <summary>Enrolled attestation keys.</summary>
     public DbSet<Attester> Attesters => Set<Attester>();
 

@@ -83,7 +83,7 @@ internal sealed partial class HypervisorWatch(
         var released = await db.Operations.AsNoTracking()
             .Where(o => operations.Contains(o.Id) && o.EndedAt != null)
             .Join(db.VirtualMachines.Where(v => v.OperationId == null), o => o.TargetId, v => v.Id, (_, v) => v)
-            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address) })
+            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address, h.LibvirtUri) })
             .ToListAsync(ct);
         foreach (var vm in released)
         {
@@ -105,7 +105,11 @@ internal sealed partial class HypervisorWatch(
                     await LookAroundAsync(adapter, ct);
                     while (await next)
                     {
-                        await NoteAsync(events.Current, ct);
+                        if (events.Current is DomainEvent happened)
+                        {
+                            await NoteAsync(happened, ct);
+                        }
+
                         next = events.MoveNextAsync();
                     }
                 }
@@ -125,7 +129,7 @@ internal sealed partial class HypervisorWatch(
         await using var db = await contexts.CreateDbContextAsync(ct);
         var placed = await db.VirtualMachines.AsNoTracking()
             .Where(v => v.HostId != null && v.OperationId == null)
-            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address) })
+            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address, h.LibvirtUri) })
             .ToListAsync(ct);
         foreach (var vm in placed.Where(v => adapter.Reaches(v.Host)))
         {
@@ -170,6 +174,7 @@ internal sealed partial class HypervisorWatch(
             DomainState.Running => VirtualMachineStatus.Up,
             DomainState.ShuttingDown => VirtualMachineStatus.PoweringDown,
             DomainState.ShutOff => VirtualMachineStatus.Down,
+            DomainState.Paused => VirtualMachineStatus.Paused,
             null => VirtualMachineStatus.Unknown,
         };
         await using var db = await contexts.CreateDbContextAsync(ct);

@@ -21,7 +21,7 @@ public sealed class Hypervisors(IEnumerable<IHypervisor> adapters, IDbContextFac
     public async Task<HostEndpoint?> EndpointAsync(Guid hostId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        return await db.Hosts.AsNoTracking().Where(h => h.Id == hostId).Select(h => new HostEndpoint(h.Id, h.Name, h.Address)).SingleOrDefaultAsync(ct);
+        return await db.Hosts.AsNoTracking().Where(h => h.Id == hostId).Select(h => new HostEndpoint(h.Id, h.Name, h.Address, h.LibvirtUri)).SingleOrDefaultAsync(ct);
     }
 }
 
@@ -42,17 +42,25 @@ internal sealed class UnreachedHypervisor : IHypervisor
 
     public Task<HypervisorAnswer> StopAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(Unreachable);
 
-    public Task<HypervisorAnswer> MigrateAsync(HostEndpoint source, HostEndpoint target, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(Unreachable);
+    public Task<HypervisorAnswer> RebootAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(Unreachable);
+
+    public Task<HypervisorAnswer> PauseAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(Unreachable);
+
+    public Task<HypervisorAnswer> ResumeAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(Unreachable);
+
+    public Task<HypervisorAnswer> MigrateAsync(HostEndpoint source, HostEndpoint target, Guid virtualMachineId, MigrationSettings settings, MoveProgress? progress, CancellationToken ct) => Task.FromResult(Unreachable);
 
     public Task<HypervisorAnswer> RedefineAsync(HostEndpoint host, DomainDefinition definition, CancellationToken ct) => Task.FromResult(Unreachable);
 
-    public Task<HypervisorAnswer> DeleteAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(Unreachable);
+    public Task<HypervisorAnswer> DeleteAsync(HostEndpoint host, Guid virtualMachineId, bool withDisks, CancellationToken ct) => Task.FromResult(Unreachable);
 
     public Task<DomainAnswer> FindAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) => Task.FromResult(new DomainAnswer(false, null));
 
     public Task<IReadOnlyList<Domain>?> ListAsync(HostEndpoint host, CancellationToken ct) => Task.FromResult<IReadOnlyList<Domain>?>(null);
 
-    public async IAsyncEnumerable<DomainEvent> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    public Task<HypervisorDescription?> DescribeAsync(HostEndpoint host, CancellationToken ct) => Task.FromResult<HypervisorDescription?>(null);
+
+    public async IAsyncEnumerable<HypervisorEvent> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         await Task.CompletedTask;
         yield break;

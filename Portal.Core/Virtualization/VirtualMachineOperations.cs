@@ -38,7 +38,11 @@ public static class VirtualMachineOperations
 internal static class VmOperations
 {
     public static DomainDefinition DefinitionOf(VirtualMachine vm) =>
-        new(vm.Id, vm.Name, vm.Cpus, vm.Memory, vm.Disk, vm.Network, vm.TrustLevel, vm.DecisionId);
+        new(vm.Id, vm.Name, vm.Cpus, vm.Memory, vm.Disk, vm.Network, vm.TrustLevel, vm.DecisionId)
+        {
+            Machine = new DomainMachine(vm.MachineType, vm.Firmware, vm.HasTpm),
+            Storage = new DomainStorage(vm.Pool, vm.Image),
+        };
 
     public static string Words(VirtualMachineStatus status) => status switch
     {
@@ -50,6 +54,7 @@ internal static class VmOperations
         VirtualMachineStatus.Creating => "being created",
         VirtualMachineStatus.Deleting => "being deleted",
         VirtualMachineStatus.Unknown => "in an unknown state",
+        VirtualMachineStatus.Paused => "paused",
     };
 
     public static Operation New(OperationRunner runner, string kind, Guid id, string title, VirtualMachine vm, VmWork work, Person person, DateTimeOffset now) => new()

@@ -118,7 +118,7 @@ public sealed class SimulatedAttesterTests : IDisposable
     [Fact]
     public async Task Quote_OfAHostNobodySimulates_IsSilent()
     {
-        var nobody = new HostEndpoint(Guid.NewGuid(), "nobody", "sim:nobody");
+        var nobody = new HostEndpoint(Guid.NewGuid(), "nobody", "sim:nobody", null);
         Assert.IsType<ChannelAnswer.Silent>(await world.Attesters.QuoteAsync(nobody, new QuoteRequest(SimulatedWorld.Nonce, 11, [0], WithEventLog: false), TestContext.Current.CancellationToken));
         Assert.Null(await world.Attesters.IdentifyAsync(nobody, TestContext.Current.CancellationToken));
     }

@@ -22,13 +22,13 @@ public sealed class SimulatedHypervisorTests : IDisposable
         var hypervisor = world.Hypervisor;
         await TwiceAsync(() => hypervisor.CreateAsync(One, vm, Token));
         await TwiceAsync(() => hypervisor.StartAsync(One, vm.Id, Token));
-        await TwiceAsync(() => hypervisor.MigrateAsync(One, Other, vm.Id, Token));
+        await TwiceAsync(() => hypervisor.MigrateAsync(One, Other, vm.Id, MigrationSettings.Default, null, Token));
         await TwiceAsync(() => hypervisor.ShutdownAsync(Other, vm.Id, Token));
         world.Time.Advance(world.Options.ShutdownTime);
         await TwiceAsync(() => hypervisor.RedefineAsync(Other, vm with { Cpus = 4 }, Token));
         await TwiceAsync(() => hypervisor.StartAsync(Other, vm.Id, Token));
         await TwiceAsync(() => hypervisor.StopAsync(Other, vm.Id, Token));
-        await TwiceAsync(() => hypervisor.DeleteAsync(Other, vm.Id, Token));
+        await TwiceAsync(() => hypervisor.DeleteAsync(Other, vm.Id, withDisks: true, Token));
         Assert.Empty((await hypervisor.ListAsync(Other, Token))!);
     }
 
@@ -75,7 +75,7 @@ public sealed class SimulatedHypervisorTests : IDisposable
     public async Task Delete_OfARunningVm_IsRefused()
     {
         var vm = await RunningAsync("web");
-        Assert.Equal(HypervisorResult.Failed, (await world.Hypervisor.DeleteAsync(One, vm.Id, Token)).Result);
+        Assert.Equal(HypervisorResult.Failed, (await world.Hypervisor.DeleteAsync(One, vm.Id, withDisks: true, Token)).Result);
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class SimulatedHypervisorTests : IDisposable
         Assert.Equal(HypervisorResult.NotFound, (await world.Hypervisor.StartAsync(One, nobody, Token)).Result);
         Assert.Equal(HypervisorResult.NotFound, (await world.Hypervisor.ShutdownAsync(One, nobody, Token)).Result);
         Assert.Equal(HypervisorResult.NotFound, (await world.Hypervisor.StopAsync(One, nobody, Token)).Result);
-        Assert.Equal(HypervisorResult.NotFound, (await world.Hypervisor.MigrateAsync(One, Other, nobody, Token)).Result);
+        Assert.Equal(HypervisorResult.NotFound, (await world.Hypervisor.MigrateAsync(One, Other, nobody, MigrationSettings.Default, null, Token)).Result);
         Assert.Equal(HypervisorResult.NotFound, (await world.Hypervisor.RedefineAsync(One, Vm("x"), Token)).Result);
         Assert.Equal(new DomainAnswer(true, null), await world.Hypervisor.FindAsync(One, nobody, Token));
     }
@@ -101,7 +101,7 @@ public sealed class SimulatedHypervisorTests : IDisposable
             await DoneAsync(world.Hypervisor.StopAsync(One, vm.Id, Token));
         }
 
-        await DoneAsync(world.Hypervisor.MigrateAsync(One, Other, vm.Id, Token));
+        await DoneAsync(world.Hypervisor.MigrateAsync(One, Other, vm.Id, MigrationSettings.Default, null, Token));
         Assert.Null((await world.Hypervisor.FindAsync(One, vm.Id, Token)).Domain);
         Assert.Equal(new Domain(vm, wanted), (await world.Hypervisor.FindAsync(Other, vm.Id, Token)).Domain);
     }
@@ -111,7 +111,7 @@ public sealed class SimulatedHypervisorTests : IDisposable
     {
         var vm = await RunningAsync("web");
         await DoneAsync(world.Hypervisor.CreateAsync(Other, Vm("large", world.State.Find("kvm-a02")!.Memory), Token));
-        Assert.Equal(HypervisorResult.NoCapacity, (await world.Hypervisor.MigrateAsync(One, Other, vm.Id, Token)).Result);
+        Assert.Equal(HypervisorResult.NoCapacity, (await world.Hypervisor.MigrateAsync(One, Other, vm.Id, MigrationSettings.Default, null, Token)).Result);
         Assert.NotNull((await world.Hypervisor.FindAsync(One, vm.Id, Token)).Domain);
     }
 
@@ -133,7 +133,7 @@ public sealed class SimulatedHypervisorTests : IDisposable
         await using var first = world.Hypervisor.EventsAsync(Token).GetAsyncEnumerator(Token);
         await using var second = world.Hypervisor.EventsAsync(Token).GetAsyncEnumerator(Token);
         var vm = await RunningAsync("web");
-        await DoneAsync(world.Hypervisor.MigrateAsync(One, Other, vm.Id, Token));
+        await DoneAsync(world.Hypervisor.MigrateAsync(One, Other, vm.Id, MigrationSettings.Default, null, Token));
         foreach (var listener in new[] { first, second })
         {
             Assert.Equal(new DomainEvent(One.Id, vm.Id, DomainState.ShutOff), await listener.NextAsync());

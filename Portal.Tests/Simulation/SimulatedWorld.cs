@@ -13,10 +13,10 @@ namespace Portal.Tests.Simulation;
 /// <summary>Waits for events, but not forever: one that never comes is a failure.</summary>
 internal static class Listening
 {
-    public static async Task<DomainEvent> NextAsync(this IAsyncEnumerator<DomainEvent> events)
+    public static async Task<DomainEvent> NextAsync(this IAsyncEnumerator<HypervisorEvent> events)
     {
         Assert.True(await events.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
-        return events.Current;
+        return Assert.IsType<DomainEvent>(events.Current);
     }
 }
 
@@ -75,7 +75,7 @@ internal sealed class SimulatedWorld : IDisposable
     /// <summary>The same file opened anew while the first is still open, as after a kill: nothing was closed in order.</summary>
     public SimulatedWorld AfterKill(SimulationOptions? options = null) => new(folder, Time, options ?? Options, pause: null, ownsFolder: false);
 
-    public HostEndpoint Endpoint(string name) => new(State.Find(name)!.Id, name, $"sim:{name}");
+    public HostEndpoint Endpoint(string name) => new(State.Find(name)!.Id, name, $"sim:{name}", null);
 
     public async Task<Evidence> QuoteAsync(string name, string? nonce = null, ushort bank = 0x000B, IReadOnlyList<int>? pcrs = null)
     {

@@ -54,12 +54,12 @@ public sealed class SimulationFileTests
         var (source, target) = (world.Endpoint("kvm-a01"), world.Endpoint("kvm-a02"));
         var vm = Vm("web");
         await world.Hypervisor.CreateAsync(source, vm, Token);
-        await Assert.ThrowsAsync<Killed>(() => world.Hypervisor.MigrateAsync(source, target, vm.Id, Token));
+        await Assert.ThrowsAsync<Killed>(() => world.Hypervisor.MigrateAsync(source, target, vm.Id, MigrationSettings.Default, null, Token));
 
         using var again = world.AfterKill();
         var places = again.Fleet.Hosts.Count(h => again.State.DomainsOf(h.Name).ContainsKey(vm.Id));
         Assert.Equal(1, places);
-        Assert.True((await again.Hypervisor.MigrateAsync(source, target, vm.Id, Token)).IsSo);
+        Assert.True((await again.Hypervisor.MigrateAsync(source, target, vm.Id, MigrationSettings.Default, null, Token)).IsSo);
         Assert.NotNull((await again.Hypervisor.FindAsync(target, vm.Id, Token)).Domain);
     }
 

@@ -81,10 +81,10 @@ internal sealed class TrustedPool : IAsyncDisposable
         await db.Database.EnsureCreatedAsync(pool.Ct);
         await pool.Get<ReportWriter>().StartAsync(pool.Ct);
         await pool.Get<DemoSeed>().EnsureAsync(pool.Ct);
-        foreach (var vm in await db.VirtualMachines.Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address) }).ToListAsync(pool.Ct))
+        foreach (var vm in await db.VirtualMachines.Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address, h.LibvirtUri) }).ToListAsync(pool.Ct))
         {
             await pool.Get<SimulatedHypervisor>().StopAsync(vm.Host, vm.Id, pool.Ct);
-            await pool.Get<SimulatedHypervisor>().DeleteAsync(vm.Host, vm.Id, pool.Ct);
+            await pool.Get<SimulatedHypervisor>().DeleteAsync(vm.Host, vm.Id, withDisks: true, pool.Ct);
         }
 
         await db.VirtualMachines.ExecuteDeleteAsync(pool.Ct);

@@ -134,6 +134,7 @@ internal sealed class HostsResource(HostDirectory hosts, AttestHost attest, Chan
         HostState.Up => "up",
         HostState.Maintenance => "maintenance",
         HostState.NonResponsive => "non_responsive",
+        HostState.PreparingForMaintenance => "preparing_for_maintenance",
     };
 
     private static Element Hardware(HostHardware hardware) => Element.Of(

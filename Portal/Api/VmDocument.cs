@@ -46,6 +46,7 @@ internal static class VmDocument
         VirtualMachineStatus.Down => "down",
         VirtualMachineStatus.Starting or VirtualMachineStatus.Creating => "wait_for_launch",
         VirtualMachineStatus.Up => "up",
+        VirtualMachineStatus.Paused => "paused",
         VirtualMachineStatus.PoweringDown or VirtualMachineStatus.Deleting => "powering_down",
         VirtualMachineStatus.Migrating => "migrating",
         VirtualMachineStatus.Unknown => "unknown",

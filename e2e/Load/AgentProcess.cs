@@ -81,7 +81,7 @@ internal sealed class AgentProcess : IDisposable
         var services = new ServiceCollection();
         services.AddSimulation(new SimulationOptions { Hosts = number, Clusters = 1 }, folder.File("simulation.db"));
         await using var world = services.BuildServiceProvider();
-        var hosts = world.GetRequiredService<SimulatedFleet>().Hosts.Select(h => new HostEndpoint(h.Id, h.Name, h.Address)).ToList();
+        var hosts = world.GetRequiredService<SimulatedFleet>().Hosts.Select(h => new HostEndpoint(h.Id, h.Name, h.Address, null)).ToList();
         var channel = world.GetRequiredService<SimulatedAttesterChannel>();
         await channel.WarmUpAsync(default);
 

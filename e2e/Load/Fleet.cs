@@ -178,7 +178,7 @@ internal sealed class Fleet : IAsyncDisposable
 
         await db.SaveChangesAsync(ct);
         Clusters = [.. clusters.Select(c => c.Id)];
-        Hosts = [.. hosts.Select(h => new HostEndpoint(h.Id, h.Name, h.Address))];
+        Hosts = [.. hosts.Select(h => new HostEndpoint(h.Id, h.Name, h.Address, null))];
     }
 
     private static T Expect<T>(Outcome<T> outcome) => outcome.Succeeded ? outcome.Value : throw new InvalidOperationException(outcome.Refusal.ToString());

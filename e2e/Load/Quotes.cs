@@ -94,7 +94,7 @@ internal static class Quotes
 
         public static async Task<Subject> OfAsync(SimulatedAttesterChannel attesters, SimulatedHost host, AppraisalPolicy policy, CancellationToken ct)
         {
-            var endpoint = new HostEndpoint(host.Id, host.Name, host.Address);
+            var endpoint = new HostEndpoint(host.Id, host.Name, host.Address, null);
             var identity = await attesters.IdentifyAsync(endpoint, ct) ?? throw new InvalidOperationException("The simulated host is silent.");
             var key = AttestationKey.Accept(identity.AttestationKey).TryGet(out var accepted, out var refusal) ? accepted : throw new InvalidOperationException(refusal.Message);
             var request = new QuoteRequest(Nonce, policy.Bank, policy.Pcrs, WithEventLog: true);

@@ -28,7 +28,7 @@ internal static class DomainDecisions
         }
 
         // The same VM under a newer decision: only its metadata changes. Anything else is another machine under its id.
-        return SameMachine(there.Definition, definition)
+        return there.Definition.IsSameMachineAs(definition)
             ? Decided.Yes($"{definition.Name} was already defined on {host.Name}; its metadata is new.", new FileChange.DomainSaved(host.Name, there with { Definition = definition }))
             : Decided.No(HypervisorResult.Failed, $"{host.Name} already has {there.Definition.Name} under this id, defined otherwise.");
     }
@@ -37,6 +37,7 @@ internal static class DomainDecisions
     {
         DomainState.ShutOff => Become(host, domain, DomainState.Running, "is running"),
         DomainState.Running => Decided.No(HypervisorResult.AlreadySo, $"{domain.Definition.Name} already runs on {host.Name}."),
+        DomainState.Paused => Decided.No(HypervisorResult.Failed, $"{domain.Definition.Name} is paused; let it run on."),
         DomainState.ShuttingDown => Decided.No(HypervisorResult.Failed, $"{domain.Definition.Name} is shutting down; start it when it is off."),
     });
 
@@ -45,7 +46,30 @@ internal static class DomainDecisions
         DomainState.Running => Become(host, domain, DomainState.ShuttingDown, "was asked to shut down"),
         DomainState.ShuttingDown => Decided.No(HypervisorResult.AlreadySo, $"{domain.Definition.Name} is already shutting down."),
         DomainState.ShutOff => Decided.No(HypervisorResult.AlreadySo, $"{domain.Definition.Name} is already off."),
+        DomainState.Paused => Decided.No(HypervisorResult.Failed, $"{domain.Definition.Name} is paused; let it run on first."),
     });
+
+    public static Decided Pause(SimulatedHost host, ImmutableDictionary<Guid, Domain> domains, Guid id) => Find(host, domains, id, domain => domain.State switch
+    {
+        DomainState.Running => Become(host, domain, DomainState.Paused, "is paused"),
+        DomainState.Paused => Decided.No(HypervisorResult.AlreadySo, $"{domain.Definition.Name} is paused already."),
+        DomainState.ShutOff or DomainState.ShuttingDown => NotRunning(domain),
+    });
+
+    public static Decided Resume(SimulatedHost host, ImmutableDictionary<Guid, Domain> domains, Guid id) => Find(host, domains, id, domain => domain.State switch
+    {
+        DomainState.Paused => Become(host, domain, DomainState.Running, "runs on"),
+        DomainState.Running => Decided.No(HypervisorResult.AlreadySo, $"{domain.Definition.Name} runs already."),
+        DomainState.ShutOff or DomainState.ShuttingDown => NotRunning(domain),
+    });
+
+    public static Decided Reboot(SimulatedHost host, ImmutableDictionary<Guid, Domain> domains, Guid id) => Find(host, domains, id, domain => domain.State switch
+    {
+        DomainState.Running => Become(host, domain, DomainState.Running, "reboots"),
+        DomainState.Paused or DomainState.ShutOff or DomainState.ShuttingDown => NotRunning(domain),
+    });
+
+    private static Decided NotRunning(Domain domain) => Decided.No(HypervisorResult.Failed, $"{domain.Definition.Name} does not run.");
 
     public static IReadOnlyCollection<FileChange> ShutdownDone(string host, ImmutableDictionary<Guid, Domain> domains, Guid id) =>
         domains.TryGetValue(id, out var domain) && domain.State == DomainState.ShuttingDown
@@ -54,7 +78,7 @@ internal static class DomainDecisions
 
     public static Decided Stop(SimulatedHost host, ImmutableDictionary<Guid, Domain> domains, Guid id) => Find(host, domains, id, domain => domain.State switch
     {
-        DomainState.Running or DomainState.ShuttingDown => Become(host, domain, DomainState.ShutOff, "is off"),
+        DomainState.Running or DomainState.ShuttingDown or DomainState.Paused => Become(host, domain, DomainState.ShutOff, "is off"),
         DomainState.ShutOff => Decided.No(HypervisorResult.AlreadySo, $"{domain.Definition.Name} is already off."),
     });
 
@@ -65,7 +89,7 @@ internal static class DomainDecisions
             return Decided.No(HypervisorResult.AlreadySo, $"{definition.Name} is already defined so.");
         }
 
-        if (domain.State != DomainState.ShutOff && !SameMachine(domain.Definition, definition))
+        if (domain.State != DomainState.ShutOff && !domain.Definition.IsSameMachineAs(definition))
         {
             return Decided.No(HypervisorResult.Failed, $"{definition.Name} is running; only its metadata can change now.");
         }
@@ -123,9 +147,6 @@ internal static class DomainDecisions
 
     private static Decided Become(SimulatedHost host, Domain domain, DomainState state, string words) =>
         Decided.Yes($"{domain.Definition.Name} {words}.", new FileChange.DomainSaved(host.Name, domain with { State = state }));
-
-    private static bool SameMachine(DomainDefinition one, DomainDefinition other) =>
-        one with { TrustLevel = other.TrustLevel, DecisionId = other.DecisionId } == other;
 
     private static Decided? Obstacle(SimulatedHost host, ImmutableDictionary<Guid, Domain> others, DomainDefinition definition)
     {

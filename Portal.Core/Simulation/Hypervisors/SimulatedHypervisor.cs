@@ -59,15 +59,27 @@ public sealed partial class SimulatedHypervisor : IHypervisor, IDisposable
         CallAsync("stop", host, h => DomainDecisions.Stop(h, state.DomainsOf(h.Name), virtualMachineId), ct);
 
     /// <inheritdoc/>
+    public Task<HypervisorAnswer> RebootAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) =>
+        CallAsync("reboot", host, h => DomainDecisions.Reboot(h, state.DomainsOf(h.Name), virtualMachineId), ct);
+
+    /// <inheritdoc/>
+    public Task<HypervisorAnswer> PauseAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) =>
+        CallAsync("pause", host, h => DomainDecisions.Pause(h, state.DomainsOf(h.Name), virtualMachineId), ct);
+
+    /// <inheritdoc/>
+    public Task<HypervisorAnswer> ResumeAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) =>
+        CallAsync("resume", host, h => DomainDecisions.Resume(h, state.DomainsOf(h.Name), virtualMachineId), ct);
+
+    /// <inheritdoc/>
     public Task<HypervisorAnswer> RedefineAsync(HostEndpoint host, DomainDefinition definition, CancellationToken ct) =>
         CallAsync("redefine", host, h => DomainDecisions.Redefine(h, state.DomainsOf(h.Name), definition), ct);
 
     /// <inheritdoc/>
-    public Task<HypervisorAnswer> DeleteAsync(HostEndpoint host, Guid virtualMachineId, CancellationToken ct) =>
+    public Task<HypervisorAnswer> DeleteAsync(HostEndpoint host, Guid virtualMachineId, bool withDisks, CancellationToken ct) =>
         CallAsync("delete", host, h => DomainDecisions.Delete(h, state.DomainsOf(h.Name), virtualMachineId), ct);
 
     /// <inheritdoc/>
-    public Task<HypervisorAnswer> MigrateAsync(HostEndpoint source, HostEndpoint target, Guid virtualMachineId, CancellationToken ct)
+    public Task<HypervisorAnswer> MigrateAsync(HostEndpoint source, HostEndpoint target, Guid virtualMachineId, MigrationSettings settings, MoveProgress? progress, CancellationToken ct)
     {
         state.Learn(target);
         return CallAsync("migrate", source, from => Reached(target) is { } to
@@ -95,8 +107,11 @@ public sealed partial class SimulatedHypervisor : IHypervisor, IDisposable
             : null);
     }
 
+    /// <summary>Simulated hosts say what they are when they are made, and nothing afterwards.</summary>
+    public Task<HypervisorDescription?> DescribeAsync(HostEndpoint host, CancellationToken ct) => Task.FromResult<HypervisorDescription?>(null);
+
     /// <inheritdoc/>
-    public IAsyncEnumerable<DomainEvent> EventsAsync(CancellationToken ct) => state.Events.Listen(ct);
+    public IAsyncEnumerable<HypervisorEvent> EventsAsync(CancellationToken ct) => state.Events.Listen(ct);
 
     /// <inheritdoc/>
     public void Dispose()

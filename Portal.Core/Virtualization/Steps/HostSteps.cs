@@ -19,6 +19,7 @@ internal abstract class HostStep(Hypervisors hypervisors, VmStore store) : Opera
             HypervisorResult.NameTaken => "Choose another name, or remove the other machine from that host.",
             HypervisorResult.NoCapacity => "Choose another host or a smaller machine.",
             HypervisorResult.NotFound => "The machine is not on that host any more; look at its activity.",
+            HypervisorResult.Unsuited => "Choose another host, or give this one what is missing.",
             HypervisorResult.Done or HypervisorResult.AlreadySo or HypervisorResult.Failed => "See the host's own log.",
         });
 
@@ -73,7 +74,7 @@ internal sealed class DefineStep(Hypervisors hypervisors, VmStore store) : HostS
             return;
         }
 
-        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, ct);
+        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, withDisks: true, ct);
         if (!answer.IsSo && answer.Result != HypervisorResult.NotFound)
         {
             throw new InvalidOperationException($"Could not remove a half-made machine from {host.Name}: {answer.Sentence}");
@@ -115,7 +116,8 @@ internal sealed class MoveStep(Hypervisors hypervisors, VmStore store, TrustGate
             return NotNow(work, target, why);
         }
 
-        var answer = await hypervisor.MigrateAsync(source, target, work.VirtualMachineId, ct);
+        var settings = await Store.MigrationSettingsAsync(work.ClusterId, ct);
+        var answer = await hypervisor.MigrateAsync(source, target, work.VirtualMachineId, settings, null, ct);
         if (!answer.IsSo)
         {
             return Refused("vm.move.failed", $"Moving it from {source.Name}", target.Name, answer);
@@ -125,7 +127,7 @@ internal sealed class MoveStep(Hypervisors hypervisors, VmStore store, TrustGate
         return $"Moved from {source.Name} to {target.Name}.";
     }
 
-    private static bool Runs(VmWork work) => work.StatusBefore == VirtualMachineStatus.Up;
+    private static bool Runs(VmWork work) => work.StatusBefore is VirtualMachineStatus.Up or VirtualMachineStatus.Paused;
 
     /// <summary>A move that did not happen leaves the VM at its source; one that did is kept, for the claim has been settled with it.</summary>
     public override async Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)
@@ -284,7 +286,7 @@ internal sealed class RemoveStep(Hypervisors hypervisors, VmStore store) : HostS
             return "It was on no host.";
         }
 
-        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, ct);
+        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, withDisks: true, ct);
         return answer.IsSo || answer.Result == HypervisorResult.NotFound
             ? $"Removed from {host.Name}."
             : Refused("vm.delete.failed", "Removing it", host.Name, answer);

@@ -23,6 +23,13 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
         return await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == id, ct);
     }
 
+    /// <summary>How VMs of a cluster move.</summary>
+    public async Task<MigrationSettings> MigrationSettingsAsync(Guid clusterId, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return (await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == clusterId, ct)).Migration;
+    }
+
     /// <summary>Changes the VM if the operation still holds it; tells whether it does.</summary>
     public async Task<bool> UpdateAsync(Guid id, Guid operationId, Action<UpdateSettersBuilder<VirtualMachine>> set, CancellationToken ct)
     {

@@ -97,7 +97,7 @@ public sealed class AgentConnectionsTests : IAsyncLifetime
     private async Task<ChannelAnswer> QuoteAsync(int? measurementsFrom)
     {
         var channel = new KeylimeAgentChannel(pool.Get<AgentContacts>(), pool.Get<AgentConnections>());
-        return await channel.QuoteAsync(new HostEndpoint(host, "kvm-a01", "127.0.0.1"), new QuoteRequest(new string('a', 32), 0x000B, [0, 10], true) { MeasurementsFrom = measurementsFrom }, pool.Ct);
+        return await channel.QuoteAsync(new HostEndpoint(host, "kvm-a01", "127.0.0.1", null), new QuoteRequest(new string('a', 32), 0x000B, [0, 10], true) { MeasurementsFrom = measurementsFrom }, pool.Ct);
     }
 
     private async Task<HttpStatusCode> AskAsync()

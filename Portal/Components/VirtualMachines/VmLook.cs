@@ -16,6 +16,7 @@ internal static class VmLook
         VirtualMachineStatus.Creating => "Being created",
         VirtualMachineStatus.Deleting => "Being deleted",
         VirtualMachineStatus.Unknown => "Unknown",
+        VirtualMachineStatus.Paused => "Paused",
     };
 
     public static Tone Tone(this VirtualMachineStatus status) => status switch
