@@ -30,6 +30,7 @@ public static class OvirtApi
         services.AddSingleton<IApiResource, HostsResource>();
         services.AddSingleton<IApiResource, ClustersResource>();
         services.AddSingleton<IApiResource, TemplatesResource>();
+        services.AddSingleton<IApiResource, BaselinesResource>();
         services.AddSingleton<IApiResource, AttestersResource>();
         services.AddSingleton<IApiResource, AttestationServicesResource>();
         services.AddSingleton<IApiResource, ServiceHostsResource>();
