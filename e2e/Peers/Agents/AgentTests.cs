@@ -4,7 +4,6 @@ using Portal.Core.Attestation;
 using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Tpm;
-using Portal.E2E.Peers.Tpm;
 
 namespace Portal.E2E.Peers.Agents;
 

@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Portal.E2E.Peers.Tpm;
 
-namespace Portal.E2E.Peers.Agents;
+namespace Portal.E2E;
 
 /// <summary>Measures files into PCR 10 of a TPM and lists them, as the kernel's IMA does with template ima-ng. Source: Linux kernel, "IMA Template Management Mechanism".</summary>
 internal sealed class RunningKernel(SoftwareTpm tpm)

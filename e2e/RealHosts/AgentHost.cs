@@ -14,9 +14,8 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Portal.E2E.Peers.Tpm;
 
-namespace Portal.E2E.Peers.Agents;
+namespace Portal.E2E;
 
 /// <summary>
 /// A host with a running software TPM and an agent that speaks keylime's pull protocol: it registers over HTTP, has tpm2_activatecredential answer
@@ -32,7 +31,7 @@ internal sealed class AgentHost : IAsyncDisposable
     private WebApplication? app;
     private int port;
 
-    private AgentHost(string id, SoftwareTpm tpm) => (Id, Tpm, Answering, Kernel) = (id, tpm, tpm, new RunningKernel(tpm));
+    private AgentHost(string id, SoftwareTpm tpm) => (Id, Tpm, Answering, Kernel, Boot) = (id, tpm, tpm, new RunningKernel(tpm), new MeasuredBoot(tpm));
 
     public string Id { get; set; }
 
@@ -52,6 +51,9 @@ internal sealed class AgentHost : IAsyncDisposable
 
     /// <summary>What runs on the host.</summary>
     public RunningKernel Kernel { get; }
+
+    /// <summary>What booted the host; its log goes with quotes once there is one.</summary>
+    public MeasuredBoot Boot { get; }
 
     /// <summary>From which entry the measurement list was asked for, request by request; null where it was not.</summary>
     public List<int?> AskedFrom { get; } = [];
@@ -200,6 +202,11 @@ internal sealed class AgentHost : IAsyncDisposable
             var quote = $"r{Convert.ToBase64String(Answering.Read("q.msg"))}:{Convert.ToBase64String(Answering.Read("q.sig"))}:{Convert.ToBase64String(Answering.Read("q.pcrs"))}";
             AskedFrom.Add(entry);
             var results = new Dictionary<string, object> { ["quote"] = quote, ["hash_alg"] = "sha256", ["enc_alg"] = "rsa", ["sign_alg"] = "rsassa", ["pubkey"] = PublicKey };
+            if (Boot.Log is { Length: > 0 } log)
+            {
+                results["mb_measurement_list"] = Convert.ToBase64String(log);
+            }
+
             if ((bits >> 10 & 1) != 0)
             {
                 var (first, text) = Kernel.From(entry ?? 0);

@@ -2,13 +2,13 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Portal.E2E.Peers.Tpm;
+namespace Portal.E2E;
 
 /// <summary>
 /// A real software TPM (swtpm) with fresh state in a directory of its own, driven by tpm2-tools. It leaves its factory with two endorsement
-/// keys, <see cref="RsaEndorsement"/> and <see cref="EccEndorsement"/>. One per test class; when the programs are not installed, <see cref="RequireOrSkip"/> skips the test and says what is missing.
+/// keys, <see cref="RsaEndorsement"/> and <see cref="EccEndorsement"/>. When the programs are not installed, <see cref="RequireOrSkip"/> says what is missing.
 /// </summary>
-public sealed class SoftwareTpm : IAsyncLifetime
+public sealed partial class SoftwareTpm : IAsyncDisposable
 {
     private static readonly string[] s_programs = ["swtpm", "swtpm_setup", "tpm2_createek", "tpm2_createak", "tpm2_quote", "tpm2_checkquote", "tpm2_activatecredential", "tpm2_eventlog", "openssl"];
     /// <summary>Handle of the RSA-2048 endorsement key. Source: TCG TPM v2.0 Provisioning Guidance, "Reserved Handles".</summary>
@@ -36,12 +36,20 @@ public sealed class SoftwareTpm : IAsyncLifetime
     /// <summary>How tpm2-tools reach it, for programs of another machine.</summary>
     public string Connection => $"swtpm:host=127.0.0.1,port={_port}";
 
-    /// <summary>Skips the running test when the TPM could not be started for want of a program.</summary>
+    /// <summary>Ends what needs a TPM when there is none; in tests that is a skip.</summary>
     public void RequireOrSkip()
     {
-        if (_missing is not null)
-            Assert.Skip($"{_missing} is not installed (Debian packages swtpm, swtpm-tools, tpm2-tools and openssl).");
+        if (Missing is { } missing)
+        {
+            Skip(missing);
+            throw new InvalidOperationException(missing);
+        }
     }
+
+    static partial void Skip(string why);
+
+    /// <summary>What is missing on this machine, in a sentence; null when nothing is.</summary>
+    public string? Missing => _missing is null ? null : $"{_missing} is not installed (Debian packages swtpm, swtpm-tools, tpm2-tools and openssl).";
 
     public async ValueTask InitializeAsync()
     {
