@@ -8,6 +8,7 @@ using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Virtualization;
+using Portal.Core.Virtualization.Libvirt;
 using Portal.Profiles;
 using Quartz;
 
@@ -31,6 +32,7 @@ public static class CoreFeature
         services.AddPlacement();
         services.AddSingleton<IHostFilter, TrustFilter>();
         services.AddVirtualization();
+        services.AddLibvirt(new LibvirtOptions { AllowsUnprotected = profile.IsDemo });
         services.AddOperations();
         services.AddQuartz(quartz => quartz.UseDefaultThreadPool(pool => pool.MaxConcurrency = OperationsAtOnce));
         services.AddQuartzHostedService();

@@ -13,6 +13,7 @@ public static class VirtualizationRegistration
     public static IServiceCollection AddVirtualization(this IServiceCollection services)
     {
         services.AddSingleton<Hypervisors>();
+        services.AddSingleton<IHypervisorSecrets, HypervisorSecrets>();
         services.AddSingleton<VmStore>();
         services.AddSingleton<CreateVirtualMachine>();
         services.AddSingleton<ChangeVirtualMachine>();
