@@ -40,15 +40,34 @@ public sealed class AttesterWork
 /// <param name="feed">Who listens.</param>
 /// <param name="time">Our clock.</param>
 public sealed class ControlAttester(
-    IDbContextFactory<PortalDbContext> contexts, AccessControl access, ServerClients clients, AuditLog audit, OperationRunner runner, OperationQueue queue, IChangeFeed feed, TimeProvider time)
+    IDbContextFactory<PortalDbContext> contexts, AccessControl access, ServerClients clients, AuditLog audit, OperationRunner runner, OperationQueue queue, IChangeFeed feed, TimeProvider time) : IDisposable
 {
-    /// <summary>Records the operation that has it verified again. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
+    // Told twice to verify an attester, Keylime does so twice at a time: of two requests at once one has to see the other's operation.
+    private readonly SemaphoreSlim turn = new(1, 1);
+
+    /// <summary>Records the operation that has it verified again, or joins the one there is. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
     public Task<Outcome<Guid>> ReactivateAsync(Caller caller, Guid serverId, string name, CancellationToken ct) => BeginAsync(caller, AttesterWork.Reactivate, "Have {1} verify {0} again", serverId, name, ct);
 
-    /// <summary>Records the operation that removes it there. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
+    /// <summary>Records the operation that removes it there, or joins the one there is. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
     public Task<Outcome<Guid>> RemoveAsync(Caller caller, Guid serverId, string name, CancellationToken ct) => BeginAsync(caller, AttesterWork.Remove, "Remove {0} from {1}", serverId, name, ct);
 
+    /// <inheritdoc/>
+    public void Dispose() => turn.Dispose();
+
     private async Task<Outcome<Guid>> BeginAsync(Caller caller, string kind, string title, Guid serverId, string name, CancellationToken ct)
+    {
+        await turn.WaitAsync(ct);
+        try
+        {
+            return await BeginAloneAsync(caller, kind, title, serverId, name, ct);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    private async Task<Outcome<Guid>> BeginAloneAsync(Caller caller, string kind, string title, Guid serverId, string name, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var server = await db.AttestationServers.AsNoTracking().SingleOrDefaultAsync(s => s.Id == serverId, ct);
@@ -58,8 +77,15 @@ public sealed class ControlAttester(
             return denied;
         }
 
+        var open = await OpenAsync(db, serverId, name, ct);
+        if (open?.Kind == kind)
+        {
+            return open.Id;
+        }
+
         var refusal = server is null ? ServerRefusals.NotFound(serverId)
             : name.Length is 0 or > BindHost.LongestName ? ServerRefusals.HostName()
+            : open is not null ? Refusal.Conflict("service.attester.busy", $"Something else is done with {name} already: {open.Title}.", "Wait until that has ended.")
             : await CannotAsync(server, ct);
         if (refusal is not null)
         {
@@ -88,6 +114,16 @@ public sealed class ControlAttester(
         feed.Publish(Change.Of(ChangeTopic.Audit));
         await queue.EnqueueAsync(operation.Id, ct);
         return operation.Id;
+    }
+
+    /// <summary>The operation on the attester that has not ended, if there is one.</summary>
+    private static async Task<Operation?> OpenAsync(PortalDbContext db, Guid serverId, string name, CancellationToken ct)
+    {
+        var open = await db.Operations.AsNoTracking()
+            .Where(o => o.TargetId == serverId && (o.Kind == AttesterWork.Reactivate || o.Kind == AttesterWork.Remove))
+            .Where(o => o.State == OperationState.Queued || o.State == OperationState.Running || o.State == OperationState.Undoing)
+            .ToListAsync(ct);
+        return open.Find(o => JsonSerializer.Deserialize<AttesterWork>(o.Data)?.Name == name);
     }
 
     private async Task<Refusal?> CannotAsync(AttestationServer server, CancellationToken ct) => await clients.OfAsync(server.Id, ct) is IAttesterControl

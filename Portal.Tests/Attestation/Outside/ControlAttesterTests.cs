@@ -39,6 +39,31 @@ public sealed class ControlAttesterTests
     }
 
     [Fact]
+    public async Task Reactivate_AskedForTwice_IsOneOperation_AndTheServerIsToldOnce()
+    {
+        await using var served = await ServedPool.StartAsync();
+        served.Script.GaveUp.UnionWith([Name, "there-kvm-a02"]);
+        var control = served.Pool.Get<ControlAttester>();
+
+        var asked = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => control.ReactivateAsync(TrustedPool.Administrator, served.ServerId, Name, served.Ct)));
+        var other = TrustedPool.Expect(await control.ReactivateAsync(TrustedPool.Administrator, served.ServerId, "there-kvm-a02", served.Ct));
+
+        var one = Assert.Single(asked.Select(TrustedPool.Expect).Distinct());
+        Assert.NotEqual(one, other);
+        var removal = await control.RemoveAsync(TrustedPool.Administrator, served.ServerId, Name, served.Ct);
+        Assert.Equal("service.attester.busy", removal.Refusal?.Code);
+        var running = served.Pool.RunAsync(one);
+        while (!running.IsCompleted)
+        {
+            served.Pool.Time.Advance(TimeSpan.FromSeconds(1));
+            await Task.WhenAny(running, Task.Delay(5, served.Ct));
+        }
+
+        Assert.Equal((OperationState.Succeeded, 1), ((await running).Operation.State, served.Script.Reactivations));
+        Assert.NotEqual(one, TrustedPool.Expect(await control.ReactivateAsync(TrustedPool.Administrator, served.ServerId, Name, served.Ct)));
+    }
+
+    [Fact]
     public async Task Remove_EndsOnlyWhenItIsGone()
     {
         await using var served = await ServedPool.StartAsync();
