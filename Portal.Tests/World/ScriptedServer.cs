@@ -49,6 +49,12 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
     /// <summary>Runs before a host is asked about alone.</summary>
     public Action<string>? OnAsk { get; set; }
 
+    /// <summary>Runs after a policy was read, before that is answered.</summary>
+    public Func<string, Task>? OnRead { get; set; }
+
+    /// <summary>Runs when an answer on hosts is made, before it is given.</summary>
+    public Func<Task>? OnAnswer { get; set; }
+
     public IReadOnlyList<string> Written => edited;
 
     public Doing this[string name]
@@ -86,22 +92,25 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 
         private long Count => server.Now.ToUnixTimeSeconds();
 
-        public Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct)
+        public async Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct)
         {
             var now = server.Now;
             server.Polls++;
             server.Answer(name);
             var said = hosts.Select(h => Say(h, asked)).ToList();
             asked = now;
-            return Task.FromResult(new ServerNews(said, TimeSpan.Zero));
+            await (server.OnAnswer?.Invoke() ?? Task.CompletedTask);
+            return new ServerNews(said, TimeSpan.Zero);
         }
 
-        public Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct)
+        public async Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct)
         {
             server.Asks++;
             server.OnAsk?.Invoke(host.Name);
             server.Answer(name);
-            return Task.FromResult(server[host.Name] == Doing.Well ? new HostStatement.Trusted(host.HostId, server.Now, []) : Say(host, asked));
+            var said = server[host.Name] == Doing.Well ? new HostStatement.Trusted(host.HostId, server.Now, []) : Say(host, asked);
+            await (server.OnAnswer?.Invoke() ?? Task.CompletedTask);
+            return said;
         }
 
         public Task<IReadOnlyList<ServerAttester>> AttestersAsync(CancellationToken ct)
@@ -120,12 +129,17 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 
         public Outcome<IReadOnlyList<ServerPolicy>> Wanted(ApprovedSet set, IReadOnlyList<BoundHost> hosts) => server.CannotSay is { } no
             ? no
-            : Outcome.Of<IReadOnlyList<ServerPolicy>>([.. set.Revisions.Select(r => new ServerPolicy($"policy/{r.Name}", $"policy {r.Name}", r.RevisionId.ToString()))]);
+            : Outcome.Of<IReadOnlyList<ServerPolicy>>([
+                .. set.Revisions.Select(r => new ServerPolicy($"policy/{r.Name}/{set.ClusterId:N}", $"policy {r.Name}", r.RevisionId.ToString())),
+                .. hosts.Select(h => new ServerPolicy($"host/{h.Name}", $"policies of {h.Name}", set.ClusterId.ToString(), h.HostId)),
+            ]);
 
-        public Task<string?> ReadPolicyAsync(string key, CancellationToken ct)
+        public async Task<string?> ReadPolicyAsync(string key, CancellationToken ct)
         {
             server.Answer(name);
-            return Task.FromResult(server.Policies.GetValueOrDefault(key));
+            var kept = server.Policies.GetValueOrDefault(key);
+            await (server.OnRead?.Invoke(key) ?? Task.CompletedTask);
+            return kept;
         }
 
         public Task WritePolicyAsync(string key, string? content, CancellationToken ct)

@@ -219,6 +219,16 @@ public sealed class DecideServerChange(ClusterDesk desk, IReappraisal reappraisa
         }
 
         var story = ServerSteps.Story(server.Endpoint, proposal.Endpoint);
+        if (server.Endpoint != proposal.Endpoint with { ChecksName = server.ChecksName })
+        {
+            // It may be another server: what the former one kept is not what this one was edited away from.
+            step.OnCommit(async () =>
+            {
+                await step.Db.PublishedPolicies.Where(p => p.ServerId == serverId).ExecuteDeleteAsync(step.Ct);
+                return true;
+            });
+        }
+
         (server.Address, server.RegistrarAddress, server.Authority, server.ChecksName) = (proposal.Address, proposal.RegistrarAddress, proposal.Authority, proposal.ChecksName);
         server.Version++;
         step.Db.ServerProposals.Remove(proposal);

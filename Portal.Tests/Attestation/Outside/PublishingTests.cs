@@ -150,7 +150,8 @@ public sealed class PublishingTests
         Assert.Equal(OperationState.Failed, (await served.Pool.CreateAsync("vm")).Operation.State);
         await served.PublishAsync();
 
-        Assert.DoesNotContain("policy/" + approved[0].Name, served.Script.Policies.Keys);
+        Assert.DoesNotContain($"policy/{approved[0].Name}/{served.Pool.Cluster:N}", served.Script.Policies.Keys);
+        Assert.Contains($"policy/{approved[1].Name}/{served.Pool.Cluster:N}", served.Script.Policies.Keys);
         await served.VerifyAsync();
         await served.VerifyAsync();
         Assert.Equal(TrustStatus.Trusted, await served.StatusAsync(Host));
@@ -184,6 +185,37 @@ public sealed class PublishingTests
 
         Assert.Equal(PublicationState.Refused, (await served.PublicationAsync()).State);
         Assert.Equal(Verdict.None, (await served.Pool.RowAsync(Host)).Verdict);
+    }
+
+    [Fact]
+    public async Task ServerReplacedByAnother_IsPublishedTo_AndNoAlarmOfEditing()
+    {
+        await using var served = await PublishedAsync();
+        var before = served.Script.Policies.ToDictionary();
+        var moved = ServedPool.Words("keylime-a", "https://elsewhere.example.com:8881");
+        var change = TrustedPool.Expect(await served.Pool.Get<EditServer>().ExecuteAsync(TrustedPool.Author, new(served.ServerId, 1, moved), served.Ct));
+        TrustedPool.Expect(await served.Pool.Get<DecideServerChange>().ConfirmAsync(TrustedPool.Approver, served.ServerId, change.ProposalId!.Value, served.Ct));
+        served.Script.Policies.Clear();
+
+        await served.PublishAsync();
+
+        Assert.Equal(before, served.Script.Policies.ToDictionary());
+        Assert.Equal(PublicationState.Verified, (await served.PublicationAsync()).State);
+        Assert.DoesNotContain("service.drifted", await served.Pool.AuditAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SameServer_WhoseNameIsNotLookedAtAnyMore_IsStillWatchedForEditing()
+    {
+        await using var served = await PublishedAsync();
+        var words = ServedPool.Words("keylime-a");
+        var change = TrustedPool.Expect(await served.Pool.Get<EditServer>().ExecuteAsync(TrustedPool.Author, new(served.ServerId, 1, words with { Endpoint = words.Endpoint with { ChecksName = false } }), served.Ct));
+        TrustedPool.Expect(await served.Pool.Get<DecideServerChange>().ConfirmAsync(TrustedPool.Approver, served.ServerId, change.ProposalId!.Value, served.Ct));
+        served.Script.Policies[served.Script.Policies.Keys.First()] = "anything goes";
+
+        await served.PublishAsync();
+
+        Assert.Equal(PublicationState.Drifted, (await served.PublicationAsync()).State);
     }
 
     private static async Task<BaselineContent> ApprovedFirmware(ServedPool served, PortalDbContext db)
