@@ -27,7 +27,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
     /// <param name="reports">At most one per host.</param>
     /// <param name="cause">For stored evidence appraised again: why. Null for new evidence.</param>
     /// <param name="ct">Cancels before the commit.</param>
-    /// <returns>Hosts whose policy changed while they were attested: their appraisal was not applied, they are to be attested again.</returns>
+    /// <returns>Hosts whose policy, or name on the server, changed while they were attested: their appraisal was not applied, they are to be attested again.</returns>
     public async Task<IReadOnlySet<Guid>> ApplyAsync(IReadOnlyList<AttestationReport> reports, ReappraisalCause? cause, CancellationToken ct)
     {
         await turn.WaitAsync(ct);
@@ -60,6 +60,13 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
 
             // What was appraised under a policy that is no more says nothing; what failed its own checks is untrusted under any.
             if (report.Appraisal is not null && (report.PolicyRevision, report.ClusterId) != (host.PolicyRevision, host.ClusterId))
+            {
+                outdated.Add(report.HostId);
+                continue;
+            }
+
+            // A server speaks of whom it calls by that name: of another machine, once the host has another name there.
+            if (!batch.IsOf(report))
             {
                 outdated.Add(report.HostId);
                 continue;

@@ -23,6 +23,9 @@ public sealed record AttestationReport(
     /// <summary>The attestation service whose word it is.</summary>
     public Guid ServiceId { get; init; } = Inventory.ServiceSet.BuiltInId;
 
+    /// <summary>For a server's word: what it called the host when it was asked; null when it had no name for it. The word says nothing of a host that has another name there by then.</summary>
+    public string? NameThere { get; init; }
+
     /// <summary>For a server's word: when the evidence behind it cannot have begun later; null where that is <see cref="IssuedAt"/>.</summary>
     public DateTimeOffset? VerifiedAt { get; init; }
 

@@ -15,6 +15,7 @@ internal sealed class LedgerBatch
     private Dictionary<Guid, HostAttestation> rows = [];
     private Dictionary<Guid, List<ServiceAttestation>> words = [];
     private Dictionary<Guid, string> names = [];
+    private Dictionary<(Guid Host, Guid Server), string> namesThere = [];
     private readonly HashSet<string> logs = new(StringComparer.Ordinal);
     private readonly HashSet<string> replaced = new(StringComparer.Ordinal);
     private Dictionary<Guid, string?> former = [];
@@ -37,6 +38,7 @@ internal sealed class LedgerBatch
             .ToDictionaryAsync(h => h.Id, h => new LedgerHost(h.Name, h.ClusterId, h.PolicyRevision, batch.Parse(h.Services)), ct);
         batch.rows = await db.Attestations.Where(a => ids.Contains(a.HostId)).ToDictionaryAsync(a => a.HostId, ct);
         await batch.ReadWordsAsync(db, ct);
+        await batch.ReadNamesAsync(db, reports, ct);
 
         batch.logs.UnionWith(await db.EventLogs.Where(l => wanted.Contains(l.Digest)).Select(l => l.Digest).ToListAsync(ct));
         var measured = reports.Where(r => r.Runtime is not null || r.Appraisal is { Standings.Count: > 0 }).Select(r => r.HostId).ToList();
@@ -97,6 +99,10 @@ internal sealed class LedgerBatch
     /// <summary>Which baselines a host matches is the verifier of our own's to say, where it is asked.</summary>
     public bool SaysWhatMatches(AttestationReport report) => report.ServiceId == ServiceSet.BuiltInId || Hosts[report.HostId].Services.Count == 1;
 
+    /// <summary>Whether a server's report is of the host as that is bound there now.</summary>
+    public bool IsOf(AttestationReport report) =>
+        report.ServiceId == ServiceSet.BuiltInId || string.Equals(namesThere.GetValueOrDefault((report.HostId, report.ServiceId)), report.NameThere, StringComparison.Ordinal);
+
     private List<ServiceAttestation> WordsOf(Guid hostId)
     {
         if (!words.TryGetValue(hostId, out var known))
@@ -114,6 +120,19 @@ internal sealed class LedgerBatch
         {
             words = (await db.ServiceAttestations.Where(w => several.Contains(w.HostId)).ToListAsync(ct)).GroupBy(w => w.HostId).ToDictionary(g => g.Key, g => g.ToList());
             names = await db.ServerNamesAsync(ct);
+        }
+    }
+
+    private async Task ReadNamesAsync(PortalDbContext db, IReadOnlyList<AttestationReport> reports, CancellationToken ct)
+    {
+        foreach (var of in reports.Where(r => r.ServiceId != ServiceSet.BuiltInId).GroupBy(r => r.ServiceId))
+        {
+            var (server, ids) = (of.Key, of.Select(r => r.HostId).ToList());
+            var bound = await db.HostsOnServers.AsNoTracking().Where(b => b.ServerId == server && ids.Contains(b.HostId)).Select(b => new { b.HostId, b.Name }).ToListAsync(ct);
+            foreach (var one in bound)
+            {
+                namesThere[(one.HostId, server)] = one.Name;
+            }
         }
     }
 

@@ -50,6 +50,11 @@ internal sealed record ClusterScope(AppraisalPolicy Policy, Publication? Publica
             from bound in names.DefaultIfEmpty()
             orderby host.Id
             select new { host.Id, Name = bound == null ? null : bound.Name }).ToListAsync(ct);
+        var comparedAt = await db.PublishedPolicies.AsNoTracking()
+            .Where(p => p.ServerId == serverId && p.ClusterId == clusterId && p.HostId != null && (onlyHost == null || p.HostId == onlyHost))
+            .GroupBy(p => p.HostId!.Value)
+            .Select(g => new { g.Key, At = g.Max(p => p.At) })
+            .ToDictionaryAsync(g => g.Key, g => g.At, ct);
         var awaited = await db.VirtualMachines.AsNoTracking()
             .Where(v => v.ClusterId == clusterId && v.TrustLevel == TrustLevel.Trusted
                 && (v.Status == VirtualMachineStatus.Creating || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Migrating))
@@ -60,7 +65,7 @@ internal sealed record ClusterScope(AppraisalPolicy Policy, Publication? Publica
             publication,
             [.. hosts.Where(h => h.Name is not null).OrderBy(h => !awaited.Contains(h.Id)).Select(h => new BoundHost(h.Id, h.Name!))],
             [.. hosts.Where(h => h.Name is null).Select(h => h.Id)],
-            new ServerWord(serverId, server.Name, policy, publication));
+            new ServerWord(serverId, server.Name, policy, publication, comparedAt));
     }
 
     /// <summary>What is said of a host nobody told us the server's name of.</summary>

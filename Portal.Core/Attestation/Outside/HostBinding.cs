@@ -88,18 +88,28 @@ public sealed class BindHost(ClusterDesk desk)
                 (_, null) => $"{step.Person.Name} said that {server.Name} does not know host {host.Name} any more; it was '{bound.Name}'.",
                 _ => $"{step.Person.Name} said that {server.Name} calls host {host.Name} '{name}' and not the name it had.",
             });
-        if (bound is not null)
+        step.OnCommit(async () =>
         {
-            step.OnCommit(async () =>
+            if (bound is not null)
             {
                 await ServiceReset.ForgetAsync(step.Db, h => h.Id == host.Id, step.Ct);
-                return true;
-            });
-        }
+            }
+
+            await CompareAsync(step, server.Id, host);
+            return true;
+        });
 
         step.Changes.Add(Change.Of(ChangeTopic.Service, server.Id));
         step.Changes.Add(Change.Of(ChangeTopic.Attestation, host.Id));
         return Done.Value;
+    }
+
+    /// <summary>What the server keeps for the host under this name is not known to be what is approved: its word counts once it was read, which is done soon.</summary>
+    private static async Task CompareAsync(ClusterStep step, Guid serverId, Host host)
+    {
+        await step.Db.PublishedPolicies.Where(p => p.ServerId == serverId && p.HostId == host.Id).ExecuteDeleteAsync(step.Ct);
+        await step.Db.Publications.Where(p => p.ServerId == serverId && p.ClusterId == host.ClusterId)
+            .ExecuteUpdateAsync(set => set.SetProperty(p => p.CheckedAt, (DateTimeOffset?)null), step.Ct);
     }
 
     private static bool IsName(string name) =>

@@ -28,7 +28,8 @@ public interface IServerClient : IDisposable
     IAsyncEnumerable<ServerCheckLine> CheckAsync(CancellationToken ct);
 
     /// <summary>
-    /// What the server has to keep so that it trusts whom these baselines approve, and nobody else, among these hosts of one cluster.
+    /// What the server has to keep so that it trusts whom these baselines approve, and nobody else, among these hosts of one cluster. Of each host at
+    /// least one policy is that host's alone: its word counts once that was read back.
     /// A refusal names the baseline that cannot be said in the server's terms, and why.
     /// </summary>
     Outcome<IReadOnlyList<ServerPolicy>> Wanted(ApprovedSet set, IReadOnlyList<BoundHost> hosts);

@@ -5,4 +5,8 @@ namespace Portal.Core.Attestation.Outside;
 /// <param name="Title">For a person, for example <c>white list of kvm-hosts rev-3</c>.</param>
 /// <param name="Content">Canonical text: equal exactly when the server would decide alike.</param>
 /// <param name="HostId">The host, where it concerns only one.</param>
-public sealed record ServerPolicy(string Key, string Title, string Content, Guid? HostId = null);
+public sealed record ServerPolicy(string Key, string Title, string Content, Guid? HostId = null)
+{
+    /// <summary>What the server called that host when this was made.</summary>
+    public string? NameThere { get; init; }
+}

@@ -77,16 +77,16 @@ public sealed partial class ServerPoll(
         var askedAt = time.GetUtcNow();
         if (scope.Hosts is not [var host])
         {
-            return scope.Unbound.Count == 0 ? null : scope.Word.Report(ClusterScope.NotBound(hostId, server.Name), askedAt, purpose);
+            return scope.Unbound.Count == 0 ? null : scope.Word.Report(ClusterScope.NotBound(hostId, server.Name), null, askedAt, purpose);
         }
 
         try
         {
-            return await clients.OfAsync(serverId, ct) is { } client ? scope.Word.Report(await client.AskAsync(host, ct), askedAt, purpose) : null;
+            return await clients.OfAsync(serverId, ct) is { } client ? scope.Word.Report(await client.AskAsync(host, ct), host.Name, askedAt, purpose) : null;
         }
         catch (ServerException fault)
         {
-            return scope.Word.Silent(hostId, fault, askedAt, purpose);
+            return scope.Word.Silent(host, fault, askedAt, purpose);
         }
     }
 
@@ -95,11 +95,11 @@ public sealed partial class ServerPoll(
         var said = news.Statements.ToDictionary(s => s.HostId);
         foreach (var cluster in scope.Clusters)
         {
-            var statements = cluster.Hosts.Select(h => said.GetValueOrDefault(h.HostId)).OfType<HostStatement>()
-                .Concat(cluster.Unbound.Select(id => ClusterScope.NotBound(id, scope.Server.Name)));
-            foreach (var page in statements.Select(s => cluster.Word.Report(s, askedAt, AttestationPurpose.Round)).OfType<AttestationReport>().Chunk(PageSize))
+            var reports = cluster.Hosts.Select(h => said.TryGetValue(h.HostId, out var statement) ? cluster.Word.Report(statement, h.Name, askedAt, AttestationPurpose.Round) : null)
+                .Concat(cluster.Unbound.Select(id => cluster.Word.Report(ClusterScope.NotBound(id, scope.Server.Name), null, askedAt, AttestationPurpose.Round)));
+            foreach (var page in reports.OfType<AttestationReport>().Chunk(PageSize))
             {
-                // Hosts whose policy changed meanwhile are told about by the next poll.
+                // Hosts whose policy or name there changed meanwhile are told about by the next poll.
                 await ledger.ApplyAsync(page, null, ct);
             }
         }
@@ -109,7 +109,7 @@ public sealed partial class ServerPoll(
     {
         foreach (var cluster in scope.Clusters)
         {
-            foreach (var page in cluster.Hosts.Select(h => cluster.Word.Silent(h.HostId, fault, askedAt, AttestationPurpose.Round)).Chunk(PageSize))
+            foreach (var page in cluster.Hosts.Select(h => cluster.Word.Silent(h, fault, askedAt, AttestationPurpose.Round)).Chunk(PageSize))
             {
                 await ledger.ApplyAsync(page, null, ct);
             }

@@ -8,7 +8,8 @@ namespace Portal.Core.Attestation.Outside;
 /// <param name="serverName">Its name, for sentences.</param>
 /// <param name="policy">The cluster's policy.</param>
 /// <param name="publication">How the server stands to what is approved there; null before it was looked at.</param>
-internal sealed class ServerWord(Guid serverId, string serverName, AppraisalPolicy policy, Publication? publication)
+/// <param name="comparedAt">Since when the server is known to keep what is approved for a host under the name it has there; hosts whose own policies were not compared yet are not in it.</param>
+internal sealed class ServerWord(Guid serverId, string serverName, AppraisalPolicy policy, Publication? publication, IReadOnlyDictionary<Guid, DateTimeOffset> comparedAt)
 {
     // What the server trusts by is only told apart where one approved revision of a kind applies.
     private readonly Lazy<IReadOnlyList<ApprovedRevision>> matched = new(() =>
@@ -16,46 +17,51 @@ internal sealed class ServerWord(Guid serverId, string serverName, AppraisalPoli
 
     /// <summary>The report; null when the statement changes nothing.</summary>
     /// <param name="statement">What the server said.</param>
+    /// <param name="name">The name of the host there under which it said it; null when it has none.</param>
     /// <param name="askedAt">When it was asked.</param>
     /// <param name="purpose">Why.</param>
-    public AttestationReport? Report(HostStatement statement, DateTimeOffset askedAt, AttestationPurpose purpose)
+    public AttestationReport? Report(HostStatement statement, string? name, DateTimeOffset askedAt, AttestationPurpose purpose)
     {
         var report = new AttestationReport(statement.HostId, purpose, askedAt, CheckOutcome.Ok, policy.Set.PolicyRevision, policy.Lifetime, policy.ForgetAfter)
         {
             ClusterId = policy.Set.ClusterId,
             ServiceId = serverId,
+            NameThere = name,
         };
         return statement switch
         {
             HostStatement.NothingNew => null,
             HostStatement.Trouble trouble => report with { Outcome = trouble.Outcome, Trouble = trouble.Why },
             _ when policy.Set.RequiredKinds == BaselineKinds.None => report with { Appraisal = new Appraisal(Verdict.Untrusted, [NothingRequired()], []) },
-            _ when DoesNotCount() is { } why => report with { Outcome = CheckOutcome.ProtocolError, Trouble = why },
+            _ when DoesNotCount(statement.HostId) is { } why => report with { Outcome = CheckOutcome.ProtocolError, Trouble = why },
             HostStatement.Untrusted no => report with { Appraisal = new Appraisal(Verdict.Untrusted, no.Findings, []) },
-            HostStatement.Trusted yes when IsBeforeWriting(yes.VerifiedAt) => null,
+            HostStatement.Trusted yes when IsBeforeWriting(yes) => null,
             HostStatement.Trusted yes => report with { VerifiedAt = yes.VerifiedAt, Appraisal = new Appraisal(Verdict.Trusted, yes.Notes, KeptByPortal ? matched.Value : []) },
             _ => throw new InvalidOperationException($"Unknown statement {statement.GetType().Name}."),
         };
     }
 
     /// <summary>The report that the server itself does not answer.</summary>
-    public AttestationReport Silent(Guid hostId, ServerException fault, DateTimeOffset askedAt, AttestationPurpose purpose) =>
+    public AttestationReport Silent(BoundHost host, ServerException fault, DateTimeOffset askedAt, AttestationPurpose purpose) =>
         Report(
             new HostStatement.Trouble(
-                hostId,
+                host.HostId,
                 CheckOutcome.ServiceUnreachable,
                 new Finding(FindingCode.ServiceSilent, $"{serverName} cannot say anything of this host: {fault.Message}", fault.Remedy) { Short = $"{serverName} does not answer" }),
+            host.Name,
             askedAt,
             purpose)!;
 
     private bool KeptByPortal => policy.Services.Of(serverId) is { Keeper: PolicyKeeper.Portal };
 
-    /// <summary>Evidence from before the last writing was compared with what was kept then.</summary>
-    private bool IsBeforeWriting(DateTimeOffset verifiedAt) => KeptByPortal && publication?.WrittenAt > verifiedAt;
+    /// <summary>Evidence from before the last writing was compared with what was kept then; so was a host's from before its own policies were read.</summary>
+    private bool IsBeforeWriting(HostStatement.Trusted yes) =>
+        KeptByPortal && (publication?.WrittenAt > yes.VerifiedAt || (comparedAt.TryGetValue(yes.HostId, out var since) && since > yes.VerifiedAt));
 
-    private Finding? DoesNotCount()
+    private Finding? DoesNotCount(Guid hostId)
     {
-        if (!KeptByPortal || publication?.IsVerifiedAt(policy.Set.PolicyRevision) == true)
+        var isVerified = publication?.IsVerifiedAt(policy.Set.PolicyRevision) == true;
+        if (!KeptByPortal || (isVerified && comparedAt.ContainsKey(hostId)))
         {
             return null;
         }

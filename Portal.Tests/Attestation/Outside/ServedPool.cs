@@ -46,10 +46,11 @@ internal sealed class ServedPool(TrustedPool pool, ScriptedServer script) : IAsy
         new(name, ServiceType.Keylime, new ServerEndpoint(address, "https://keylime.example.com:8891", Authority, true), 10, 30);
 
     /// <summary>Has the cluster name services, with a second person where that takes one.</summary>
-    public async Task NameAsync(ServiceSet services)
+    public async Task NameAsync(ServiceSet services, Guid? inCluster = null)
     {
         await using var db = pool.Database();
-        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == pool.Cluster, Ct);
+        var id = inCluster ?? pool.Cluster;
+        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == id, Ct);
         var standing = TrustedPool.Expect(await pool.Get<ChangeTrustPolicy>().ExecuteAsync(TrustedPool.Author, new(cluster.Id, cluster.Policy with { Services = services }, cluster.PolicyRevision), Ct));
         if (standing.Effect == PolicyEffect.WaitsForSecondPerson)
         {

@@ -84,12 +84,21 @@ internal sealed class PublicationLedger(IDbContextFactory<PortalDbContext> conte
 
     private static async Task KeepAsync(PortalDbContext db, Guid clusterId, Guid serverId, IReadOnlyList<ServerPolicy> wanted, DateTimeOffset now, CancellationToken ct)
     {
-        var known = await db.PublishedPolicies.Where(p => p.ServerId == serverId && p.ClusterId == clusterId).ToDictionaryAsync(p => p.Key, ct);
-        foreach (var policy in wanted)
+        // With those of hosts that were moved here from another cluster.
+        var known = await db.PublishedPolicies
+            .Where(p => p.ServerId == serverId && (p.ClusterId == clusterId || db.Hosts.Any(h => h.Id == p.HostId && h.ClusterId == clusterId)))
+            .ToDictionaryAsync(p => p.Key, ct);
+
+        // Of a host that was moved away, or bound anew, since the server was read, what was read says nothing any more.
+        var names = await db.HostsOnServers.Where(b => b.ServerId == serverId)
+            .Join(db.Hosts.Where(h => h.ClusterId == clusterId), b => b.HostId, h => h.Id, (b, h) => new { h.Id, b.Name })
+            .ToDictionaryAsync(b => b.Id, b => b.Name, ct);
+        foreach (var policy in wanted.Where(w => w.HostId is not { } host || (names.TryGetValue(host, out var name) && name == w.NameThere)))
         {
             if (known.Remove(policy.Key, out var row))
             {
-                (row.Title, row.Content, row.HostId, row.At) = (policy.Title, policy.Content, policy.HostId, row.Content == policy.Content ? row.At : now);
+                (row.Title, row.Content, row.HostId, row.ClusterId, row.At) =
+                    (policy.Title, policy.Content, policy.HostId, clusterId, row.Content == policy.Content && row.ClusterId == clusterId ? row.At : now);
             }
             else
             {

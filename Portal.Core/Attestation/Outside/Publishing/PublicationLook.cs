@@ -51,14 +51,17 @@ internal sealed class PublicationReader(IDbContextFactory<PortalDbContext> conte
             return new PublicationLook(server, policy.Set.PolicyRevision, wanted.Refusal, [], [], [], []);
         }
 
+        var names = scope.Hosts.ToDictionary(h => h.HostId, h => h.Name);
+        var all = wanted.Value.Select(w => w.HostId is { } host ? w with { NameThere = names[host] } : w).ToList();
+
         // What concerned one host alone is left to it once it is not ours any more.
         var published = await db.PublishedPolicies.AsNoTracking().Where(p => p.ServerId == serverId && p.ClusterId == clusterId).ToListAsync(ct);
-        var leftovers = published.Where(p => p.HostId is null && !wanted.Value.Any(w => w.Key == p.Key));
-        var keys = wanted.Value.Select(w => (w.Key, w.Title, After: (string?)w.Content)).Concat(leftovers.Select(p => (p.Key, p.Title, After: (string?)null))).ToList();
+        var leftovers = published.Where(p => p.HostId is null && !all.Exists(w => w.Key == p.Key));
+        var keys = all.Select(w => (w.Key, w.Title, After: (string?)w.Content)).Concat(leftovers.Select(p => (p.Key, p.Title, After: (string?)null))).ToList();
         var present = await ReadAsync(client, [.. keys.Select(k => k.Key)], ct);
         var writes = keys.Where(k => present[k.Key] != k.After).Select(k => new PolicyWrite(k.Key, k.Title, present[k.Key], k.After)).ToList();
         var edited = writes.Where(w => published.Exists(p => p.Key == w.Key && p.Content != w.Before)).ToLookup(w => published.Exists(p => p.Key == w.Key && p.Content == w.After), w => w.Title);
-        return new PublicationLook(server, policy.Set.PolicyRevision, null, wanted.Value, writes, [.. edited[true]], [.. edited[false]]);
+        return new PublicationLook(server, policy.Set.PolicyRevision, null, all, writes, [.. edited[true]], [.. edited[false]]);
     }
 
     /// <summary>Nothing is trusted by absence: a kind that is required and has no baseline would be no condition at all there.</summary>

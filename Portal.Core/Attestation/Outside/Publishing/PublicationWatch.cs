@@ -63,7 +63,7 @@ internal sealed partial class PublicationWatch(
         using var changed = new SemaphoreSlim(1);
         using var subscription = feed.Subscribe(change =>
         {
-            if (change.Topic is ChangeTopic.Cluster or ChangeTopic.Baseline)
+            if (change.Topic is ChangeTopic.Cluster or ChangeTopic.Baseline or ChangeTopic.Service)
             {
                 changed.Release();
             }
