@@ -29,6 +29,12 @@ public sealed record AttestationReport(
     /// <summary>For a server's word: when the evidence behind it cannot have begun later; null where that is <see cref="IssuedAt"/>.</summary>
     public DateTimeOffset? VerifiedAt { get; init; }
 
+    /// <summary>For a server's trust: when the evidence behind it had not appeared yet, by our clock alone.</summary>
+    public DateTimeOffset? AppearedAfter { get; init; }
+
+    /// <summary>For a server's distrust: it may be what it said before, and nothing was verified since; that does not make it younger.</summary>
+    public bool IsRepeated { get; init; }
+
     /// <summary>The cluster whose policy it was appraised under.</summary>
     public required Guid ClusterId { get; init; }
 

@@ -42,7 +42,7 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
 
             Reappraised(row, report, why, now);
         }
-        else if (IsOlder(row, report, now))
+        else if (IsOlder(row, report, now) || IsOlderThanItsFailure(row, report, now))
         {
             return false;
         }
@@ -57,6 +57,10 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
     /// <summary>The newest evidence wins. A row dated in our future was written before our clock went back, and yields.</summary>
     private static bool IsOlder(AttestationState row, AttestationReport report, DateTimeOffset now) =>
         row.CheckedAt is { } last && last <= now && report.IssuedAt < last;
+
+    /// <summary>A server tells of evidence later than it had it: what may be from before the failure that is known does not clear it.</summary>
+    private static bool IsOlderThanItsFailure(AttestationState row, AttestationReport report, DateTimeOffset now) =>
+        row.Verdict == Verdict.Untrusted && report.Appraisal?.Verdict == Verdict.Trusted && row.VerifiedAt is { } failed && failed <= now && report.AppearedAfter < failed;
 
     private static void Attested(AttestationState row, AttestationReport report, DateTimeOffset now)
     {
@@ -77,7 +81,8 @@ public sealed record VerdictChange(bool IsIgnored, bool IsTransition, string Sen
 
             row.MeasurementDigest = report.MeasurementDigest;
             row.FailedCheck = null;
-            SetAppraisal(row, report, appraisal, report.VerifiedAt ?? report.IssuedAt, now);
+            var known = report.IsRepeated && row.Verdict == Verdict.Untrusted ? row.VerifiedAt : null;
+            SetAppraisal(row, report, appraisal, known ?? report.VerifiedAt ?? report.IssuedAt, now);
         }
         else if (report.Failure is { } failure)
         {

@@ -88,6 +88,7 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
     private sealed class Client(ScriptedServer server, string name) : IServerClient, IAttesterControl
     {
         private readonly Dictionary<Guid, long> counts = [];
+        private readonly HashSet<string> failed = new(StringComparer.Ordinal);
         private DateTimeOffset? asked;
 
         private long Count => server.Now.ToUnixTimeSeconds();
@@ -194,13 +195,14 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 
         private HostStatement Say(BoundHost host, DateTimeOffset? before) => server[host.Name] switch
         {
-            Doing.Mismatching => new HostStatement.Untrusted(host.HostId, [new Finding(FindingCode.ServerFoundMismatch, "PCR 4 is not as it should be.", "Look at it.") { Short = "PCR 4 differs" }]),
+            Doing.Mismatching => new HostStatement.Untrusted(host.HostId, [new Finding(FindingCode.ServerFoundMismatch, "PCR 4 is not as it should be.", "Look at it.") { Short = "PCR 4 differs" }]) { IsNew = failed.Add(host.Name) && before is not null },
             Doing.Silent => new HostStatement.Trouble(host.HostId, CheckOutcome.AgentUnreachable, new Finding(FindingCode.AgentSilent, "Its agent is silent.", "Start it.") { Short = "agent silent" }),
             Doing.Well => SayWell(host, before),
         };
 
         private HostStatement SayWell(BoundHost host, DateTimeOffset? before)
         {
+            failed.Remove(host.Name);
             var grown = before is not null && counts.TryGetValue(host.HostId, out var had) && Count > had;
             counts[host.HostId] = Count;
             return grown ? new HostStatement.Trusted(host.HostId, before!.Value, []) : new HostStatement.NothingNew(host.HostId);

@@ -16,6 +16,9 @@ internal sealed record AgentStatus(string Id)
     /// <summary><c>last_successful_attestation</c>, seconds since 1970 by the server's clock; null for never.</summary>
     public long? Success { get; init; }
 
+    /// <summary><c>last_received_quote</c>, on the same clock; later than <see cref="Success"/> when the last quote was no success. Null for never.</summary>
+    public long? Received { get; init; }
+
     /// <summary><c>last_event_id</c>: the tag of the worst failure it ever had. It stays after recovery.</summary>
     public string? EventId { get; init; }
 

@@ -12,9 +12,6 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
     /// <summary>Requests at the same time where agents have to be asked for one by one.</summary>
     private const int AtOnce = 4;
 
-    /// <summary>How long one host is waited for.</summary>
-    private static readonly TimeSpan AskFor = TimeSpan.FromSeconds(20);
-
     private static readonly TimeSpan BetweenLooks = TimeSpan.FromSeconds(1);
 
     private readonly ServerConnection connection;
@@ -55,19 +52,23 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
     }
 
     /// <inheritdoc/>
-    /// <remarks>New is what the count grew by since the first look of this call: a quote that was under way already at that look counts too.</remarks>
     public async Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct)
     {
-        var (own, until) = (new KeylimeTracker(), time.GetUtcNow() + AskFor);
+        var (fresh, began) = (new FreshEvidence(host), time.GetUtcNow());
         using var waiting = looks.Join();
         while (true)
         {
             var (asked, status) = await OneAsync(host.Name, waiting, ct);
             var now = time.GetUtcNow();
-            var statement = own.Read([host], _ => status, asked, now)[0];
-            if (statement is not (HostStatement.NothingNew or HostStatement.Trouble { Outcome: CheckOutcome.Queued }) || now >= until)
+            if (fresh.Read(status, asked, now) is { } statement)
             {
-                return statement;
+                // What failed here must not be overlooked by the next poll if the agent is reactivated before.
+                return statement is HostStatement.Untrusted ? tracker.Read([host], _ => status, asked, now)[0] : statement;
+            }
+
+            if (now - began >= fresh.Patience)
+            {
+                return new HostStatement.NothingNew(host.HostId);
             }
 
             await Task.Delay(BetweenLooks, time, ct);

@@ -5,7 +5,7 @@ namespace Portal.Core.Attestation.Keylime;
 /// <summary>
 /// Makes statements of what a verifier says, from one poll to the next. Pure: no clock, no network. A label is never believed: a host is trusted only
 /// where the count of its successes grew between two polls, and only from the start of the earlier of both on, or from the server's own stamp if that is
-/// earlier. Not safe for use by several threads at once.
+/// earlier. Success that a failure followed is none, even where the agent was reactivated before anybody looked.
 /// </summary>
 internal sealed class KeylimeTracker
 {
@@ -17,9 +17,12 @@ internal sealed class KeylimeTracker
 
     private static readonly TimeSpan Forgets = TimeSpan.FromDays(1);
 
+    private readonly Lock gate = new();
     private readonly Dictionary<string, Seen> seen = new(StringComparer.Ordinal);
 
-    /// <summary>What this poll means for each host.</summary>
+    /// <summary>
+    /// What this poll means for each host. A look at an agent that was asked for before another one that is known already says nothing of it.
+    /// </summary>
     /// <param name="hosts">The hosts.</param>
     /// <param name="statusOf">The verifier's word on an agent; null when it does not know it.</param>
     /// <param name="asked">When the poll was asked for, by our clock.</param>
@@ -28,19 +31,22 @@ internal sealed class KeylimeTracker
     {
         var said = new Dictionary<string, Judged>(hosts.Count, StringComparer.Ordinal);
         var statements = new List<HostStatement>(hosts.Count);
-        foreach (var host in hosts)
+        lock (gate)
         {
-            if (!said.TryGetValue(host.Name, out var judged))
+            foreach (var host in hosts)
             {
-                said[host.Name] = judged = See(host.Name, statusOf(host.Name), asked, now);
+                if (!said.TryGetValue(host.Name, out var judged))
+                {
+                    said[host.Name] = judged = See(host.Name, statusOf(host.Name), asked, now);
+                }
+
+                statements.Add(judged.IsOvertaken ? new HostStatement.NothingNew(host.HostId) : Statement(host, judged, now));
             }
 
-            statements.Add(Statement(host, judged, now));
-        }
-
-        foreach (var gone in seen.Where(s => now - s.Value.Asked > Forgets).Select(s => s.Key).ToList())
-        {
-            seen.Remove(gone);
+            foreach (var gone in seen.Where(s => now - s.Value.Asked > Forgets).Select(s => s.Key).ToList())
+            {
+                seen.Remove(gone);
+            }
         }
 
         return statements;
@@ -48,25 +54,44 @@ internal sealed class KeylimeTracker
 
     private Judged See(string name, AgentStatus? status, DateTimeOffset asked, DateTimeOffset now)
     {
+        seen.TryGetValue(name, out var before);
+        if (before is not null && asked < before.Asked && before.Asked <= now)
+        {
+            return new Judged(null, null, now, false) { IsOvertaken = true };
+        }
+
         if (status?.Count is not { } count)
         {
             // Away or silent about it: what comes after is a new beginning.
             seen.Remove(name);
-            return new Judged(status, null, now);
+            return new Judged(status, null, now, false);
         }
 
-        seen.TryGetValue(name, out var before);
-        var verifiedAt = before is not null && Grew(before, status, count) ? Earliest(before.Asked, asked, now, DateTimeOffset.FromUnixTimeSeconds(status.Success!.Value)) : (DateTimeOffset?)null;
+        var grew = before is not null && Grew(before, status, count);
 
         // Fewer than before: it was removed and enrolled anew. From there it is counted again.
-        var newSince = verifiedAt is not null || before is null || count < before.Count ? now : before.NewAt;
-        seen[name] = new Seen(count, status.Success, asked, newSince);
-        return new Judged(status, verifiedAt, newSince);
+        var newSince = grew || before is null || count < before.Count ? now : before.NewAt;
+        seen[name] = new Seen(count, status.Success, status.Received, status.EventId, HasFailed(status), asked, newSince);
+        var appearedAfter = grew && !FailedSince(before!, status) ? Earliest(before!.Asked, asked, now) : (DateTimeOffset?)null;
+        return new Judged(status, appearedAfter, newSince, before is not null && IsNewFailure(before, status));
     }
 
     /// <summary>A success without a stamp, or stamped before the last one, is none that could be dated.</summary>
     private static bool Grew(Seen before, AgentStatus status, long count) =>
         count > before.Count && status.Success is { } success && success <= MostSeconds && success >= (before.Success ?? 0);
+
+    /// <summary>
+    /// Whether a failure may have come after the success that is new: an agent that is reactivated shows state 3 again, though its last quote did
+    /// not match. One that sends by itself keeps its FAIL. A server that does not say when it received the last quote may show another tag of a failure.
+    /// </summary>
+    private static bool FailedSince(Seen before, AgentStatus status) => !status.IsPush
+        && (status.Received is { } received ? received > status.Success : !string.Equals(status.EventId, before.EventId, StringComparison.Ordinal));
+
+    private static bool HasFailed(AgentStatus status) => status.IsPush ? status.Word == "FAIL" : status.State == AgentState.InvalidQuote;
+
+    /// <summary>Whether a failure is another than the one that was seen before: nothing is verified while an agent stays failed.</summary>
+    private static bool IsNewFailure(Seen before, AgentStatus status) =>
+        !before.HasFailed || status.Received > (before.Received ?? 0) || status.Count > before.Count;
 
     private static HostStatement Statement(BoundHost host, Judged judged, DateTimeOffset now) => judged.Status switch
     {
@@ -79,7 +104,7 @@ internal sealed class KeylimeTracker
     private static HostStatement Sent(Guid id, AgentStatus status, Judged judged, DateTimeOffset now) => status.Word switch
     {
         "PASS" => GoingOn(id, status, judged, now),
-        "FAIL" => new HostStatement.Untrusted(id, [KeylimeWords.PushFailed()]),
+        "FAIL" => new HostStatement.Untrusted(id, [KeylimeWords.PushFailed()]) { IsNew = judged.IsNewFailure },
         "TIMEOUT" => new HostStatement.Trouble(id, CheckOutcome.AgentUnreachable, KeylimeWords.SentNothing()),
         "PENDING" => new HostStatement.Trouble(id, CheckOutcome.Queued, KeylimeWords.Queued()),
         _ => new HostStatement.Trouble(id, CheckOutcome.ProtocolError, KeylimeWords.UnknownWord(status.Word)),
@@ -97,7 +122,7 @@ internal sealed class KeylimeTracker
         AgentState.ProvideVRetry => new HostStatement.NothingNew(id),
         AgentState.Failed => KeylimeWords.GaveUp(id, status.EventId),
         AgentState.Terminated => new HostStatement.Trouble(id, CheckOutcome.NotConfigured, KeylimeWords.Removing()),
-        AgentState.InvalidQuote => new HostStatement.Untrusted(id, [KeylimeWords.Mismatch(status.EventId)]),
+        AgentState.InvalidQuote => new HostStatement.Untrusted(id, [KeylimeWords.Mismatch(status.EventId)]) { IsNew = judged.IsNewFailure },
         AgentState.Stopped => new HostStatement.Trouble(id, CheckOutcome.NotConfigured, KeylimeWords.Stopped()),
         _ => new HostStatement.Trouble(id, CheckOutcome.ProtocolError, KeylimeWords.UnknownState(status.State)),
     };
@@ -109,9 +134,9 @@ internal sealed class KeylimeTracker
             return new HostStatement.Trouble(id, CheckOutcome.ProtocolError, KeylimeWords.NoCount());
         }
 
-        if (judged.VerifiedAt is { } verifiedAt)
+        if (judged.AppearedAfter is { } after)
         {
-            return new HostStatement.Trusted(id, verifiedAt, []);
+            return new HostStatement.Trusted(id, Earliest(after, DateTimeOffset.FromUnixTimeSeconds(status.Success!.Value)), []) { AppearedAfter = after };
         }
 
         var longest = status.Period is { } period && 3 * period > Patience ? 3 * period : Patience;
@@ -133,8 +158,12 @@ internal sealed class KeylimeTracker
     }
 
     /// <summary>An agent as the last poll left it.</summary>
-    private sealed record Seen(long Count, long? Success, DateTimeOffset Asked, DateTimeOffset NewAt);
+    private sealed record Seen(long Count, long? Success, long? Received, string? EventId, bool HasFailed, DateTimeOffset Asked, DateTimeOffset NewAt);
 
     /// <summary>What one poll tells of an agent.</summary>
-    private sealed record Judged(AgentStatus? Status, DateTimeOffset? VerifiedAt, DateTimeOffset NewSince);
+    private sealed record Judged(AgentStatus? Status, DateTimeOffset? AppearedAfter, DateTimeOffset NewSince, bool IsNewFailure)
+    {
+        /// <summary>A later look is known already.</summary>
+        public bool IsOvertaken { get; init; }
+    }
 }

@@ -107,7 +107,7 @@ internal static class StatusReader
 
     private static AgentStatus Status(ref Utf8JsonReader reader, string id)
     {
-        long? state = null, count = null, success = null, port = null, refState = null, runtime = null;
+        long? state = null, count = null, success = null, received = null, port = null, refState = null, runtime = null;
         string? word = null, eventId = null, period = null, ip = null, hash = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -126,6 +126,7 @@ internal static class StatusReader
                 case 9: hash = Text(ref reader); break;
                 case 10: refState = Number(ref reader); break;
                 case 11: runtime = Number(ref reader); break;
+                case 12: received = Number(ref reader); break;
                 default: break;
             }
 
@@ -138,6 +139,7 @@ internal static class StatusReader
             Word = word,
             Count = count,
             Success = success > 0 ? success : null,
+            Received = received > 0 ? received : null,
             EventId = eventId,
             Period = Seconds(period),
             Ip = ip ?? "",
@@ -160,6 +162,7 @@ internal static class StatusReader
         : reader.ValueTextEquals("hash_alg"u8) ? 9
         : reader.ValueTextEquals("has_mb_refstate"u8) ? 10
         : reader.ValueTextEquals("has_runtime_policy"u8) ? 11
+        : reader.ValueTextEquals("last_received_quote"u8) ? 12
         : 0;
 
     private static long? Number(ref Utf8JsonReader reader) => reader.TokenType switch

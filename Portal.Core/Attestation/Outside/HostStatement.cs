@@ -13,12 +13,20 @@ public abstract record HostStatement(Guid HostId)
     /// <param name="HostId">The host.</param>
     /// <param name="VerifiedAt">The start of our last request before the new evidence appeared, by our clock, and never later than the server's own stamp.</param>
     /// <param name="Notes">What else the server says; takes no trust.</param>
-    public sealed record Trusted(Guid HostId, DateTimeOffset VerifiedAt, IReadOnlyList<Finding> Notes) : HostStatement(HostId);
+    public sealed record Trusted(Guid HostId, DateTimeOffset VerifiedAt, IReadOnlyList<Finding> Notes) : HostStatement(HostId)
+    {
+        /// <summary>When the new evidence had not appeared yet, by our clock alone: a server whose clock is behind makes its evidence old, not older than what came before it.</summary>
+        public DateTimeOffset AppearedAfter { get; init; } = VerifiedAt;
+    }
 
     /// <summary>It was verified and did not match.</summary>
     /// <param name="HostId">The host.</param>
     /// <param name="Findings">Why; at least one that is no note.</param>
-    public sealed record Untrusted(Guid HostId, IReadOnlyList<Finding> Findings) : HostStatement(HostId);
+    public sealed record Untrusted(Guid HostId, IReadOnlyList<Finding> Findings) : HostStatement(HostId)
+    {
+        /// <summary>Whether it was found since the server was asked last; false where it may be the failure it told of before, and nothing was verified since.</summary>
+        public bool IsNew { get; init; } = true;
+    }
 
     /// <summary>The server goes on verifying it, but has seen nothing new since we asked last: says nothing, changes nothing.</summary>
     /// <param name="HostId">The host.</param>

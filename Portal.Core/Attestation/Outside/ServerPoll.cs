@@ -46,7 +46,7 @@ public sealed partial class ServerPoll(
             var client = await clients.OfAsync(serverId, ct) ?? throw new ServerException(ServerFault.Failed, "The server was removed.", "");
             var news = await client.PollAsync([.. scope.Clusters.SelectMany(c => c.Hosts)], ct);
             await ApplyAsync(scope, news, askedAt, ct);
-            if (health.Answered(serverId, time.GetElapsedTime(began), news.Statements.Any(s => s is HostStatement.Trusted or HostStatement.Untrusted), news.ClockSkew))
+            if (health.Answered(serverId, time.GetElapsedTime(began), news.Statements.Any(s => s is HostStatement.Trusted or HostStatement.Untrusted { IsNew: true }), news.ClockSkew))
             {
                 await TellAsync(scope, null, ct);
             }

@@ -34,9 +34,9 @@ internal sealed class ServerWord(Guid serverId, string serverName, AppraisalPoli
             HostStatement.Trouble trouble => report with { Outcome = trouble.Outcome, Trouble = trouble.Why },
             _ when policy.Set.RequiredKinds == BaselineKinds.None => report with { Appraisal = new Appraisal(Verdict.Untrusted, [NothingRequired()], []) },
             _ when DoesNotCount(statement.HostId) is { } why => report with { Outcome = CheckOutcome.ProtocolError, Trouble = why },
-            HostStatement.Untrusted no => report with { Appraisal = new Appraisal(Verdict.Untrusted, no.Findings, []) },
+            HostStatement.Untrusted no => report with { IsRepeated = !no.IsNew, Appraisal = new Appraisal(Verdict.Untrusted, no.Findings, []) },
             HostStatement.Trusted yes when IsBeforeWriting(yes) => null,
-            HostStatement.Trusted yes => report with { VerifiedAt = yes.VerifiedAt, Appraisal = new Appraisal(Verdict.Trusted, yes.Notes, KeptByPortal ? matched.Value : []) },
+            HostStatement.Trusted yes => report with { VerifiedAt = yes.VerifiedAt, AppearedAfter = yes.AppearedAfter, Appraisal = new Appraisal(Verdict.Trusted, yes.Notes, KeptByPortal ? matched.Value : []) },
             _ => throw new InvalidOperationException($"Unknown statement {statement.GetType().Name}."),
         };
     }

@@ -235,7 +235,7 @@ public sealed class KeylimeTrackerTests
         now += TimeSpan.FromSeconds(10);
         Poll(Healthy(21));
         now += TimeSpan.FromSeconds(10);
-        Assert.IsType<HostStatement.NothingNew>(Poll(Healthy(22) with { Success = Start.ToUnixTimeSeconds() }));
+        Assert.IsType<HostStatement.NothingNew>(Poll(Healthy(22) with { Success = Start.ToUnixTimeSeconds(), Received = Start.ToUnixTimeSeconds() }));
         Assert.IsType<HostStatement.NothingNew>(Poll(Healthy(23) with { Success = long.MaxValue }));
     }
 
@@ -288,6 +288,110 @@ public sealed class KeylimeTrackerTests
     }
 
     [Fact]
+    public void ASuccessThatAFailureFollowed_IsNoTrust_ThoughTheAgentWasReactivatedBeforeAnybodyLooked()
+    {
+        Poll(Healthy(19));
+        now += TimeSpan.FromSeconds(10);
+        var reactivated = Healthy(20) with { EventId = "pcr_validation.invalid_pcr_4", Received = now.ToUnixTimeSeconds(), Success = now.ToUnixTimeSeconds() - 2 };
+        Assert.IsType<HostStatement.NothingNew>(Poll(reactivated));
+        now += TimeSpan.FromSeconds(10);
+        Assert.IsType<HostStatement.NothingNew>(Poll(reactivated));
+        now += TimeSpan.FromSeconds(10);
+
+        Assert.Equal(Start.AddSeconds(20), Assert.IsType<HostStatement.Trusted>(Poll(Healthy(21) with { EventId = reactivated.EventId })).VerifiedAt);
+    }
+
+    [Fact]
+    public void ASuccessThatAFailureFollowed_IsNoTrust_WhereOnlyItsTagTells()
+    {
+        Poll(Healthy(19) with { Received = null });
+        now += TimeSpan.FromSeconds(10);
+        Assert.IsType<HostStatement.NothingNew>(Poll(Healthy(20) with { Received = null, EventId = "pcr_validation.invalid_pcr_4" }));
+        now += TimeSpan.FromSeconds(10);
+
+        Assert.IsType<HostStatement.Trusted>(Poll(Healthy(21) with { Received = null, EventId = "pcr_validation.invalid_pcr_4" }));
+    }
+
+    [Fact]
+    public void AFailure_IsNewOnce_AndAgainOnlyWithAnotherQuote()
+    {
+        var failed = Healthy(18) with { State = 9, Word = "FAIL", EventId = "pcr_validation.invalid_pcr_4" };
+        Assert.False(Untrusted(Poll(failed)).IsNew, "nobody knows since when");
+        Poll(Healthy(18));
+        Assert.True(Untrusted(Poll(failed)).IsNew);
+        Assert.False(Untrusted(Poll(failed)).IsNew);
+        Assert.True(Untrusted(Poll(failed with { Received = failed.Received + 30 })).IsNew);
+
+        Poll(Push("PASS", 4));
+        var sent = Push("FAIL", 4);
+        Assert.Equal([true, false], new[] { Untrusted(Poll(sent)).IsNew, Untrusted(Poll(sent)).IsNew });
+    }
+
+    [Fact]
+    public void ALookThatComesLate_SaysNothing_AndHidesNoFailure()
+    {
+        Poll(Healthy(19));
+        var late = Healthy(20);
+        now += TimeSpan.FromSeconds(10);
+        Assert.IsType<HostStatement.Untrusted>(Poll(Healthy(20) with { State = 9, Word = "FAIL" }));
+
+        Assert.IsType<HostStatement.NothingNew>(tracker.Read([Host], _ => late, now - TimeSpan.FromSeconds(5), now)[0]);
+        Assert.IsType<HostStatement.NothingNew>(tracker.Read([Host], _ => null, now - TimeSpan.FromSeconds(5), now)[0]);
+        now += TimeSpan.FromSeconds(10);
+        Assert.IsType<HostStatement.NothingNew>(Poll(Healthy(20)));
+    }
+
+    [Fact]
+    public void AskedAlone_AQuoteThatWasUnderWay_IsNotFresh_TheOneAfterItIs()
+    {
+        var fresh = new FreshEvidence(Host);
+        Assert.Null(Ask(fresh, Healthy(19)));
+        now += TimeSpan.FromSeconds(1);
+        Assert.Null(Ask(fresh, Healthy(20)));
+        now += TimeSpan.FromSeconds(1);
+        Assert.Null(Ask(fresh, Healthy(20)));
+        now += TimeSpan.FromSeconds(1);
+
+        var trusted = Assert.IsType<HostStatement.Trusted>(Ask(fresh, Healthy(21)));
+        Assert.Equal((Start, Start), (trusted.VerifiedAt, trusted.AppearedAfter));
+    }
+
+    [Fact]
+    public void AskedAlone_EnrolledAnewMeanwhile_IsCountedFromThere()
+    {
+        var fresh = new FreshEvidence(Host);
+        Ask(fresh, Healthy(19));
+        now += TimeSpan.FromSeconds(1);
+        Assert.Null(Ask(fresh, Healthy(0)));
+        now += TimeSpan.FromSeconds(1);
+        Assert.Null(Ask(fresh, Healthy(1)));
+        now += TimeSpan.FromSeconds(1);
+
+        Assert.Equal(Start.AddSeconds(1), Assert.IsType<HostStatement.Trusted>(Ask(fresh, Healthy(2))).VerifiedAt);
+    }
+
+    [Theory]
+    [InlineData(2, 20)]
+    [InlineData(15, 35)]
+    [InlineData(300, 60)]
+    public void AskedAlone_IsWaitedForAsLongAsTheVerifierTakes_WithinLimits(int period, int patience)
+    {
+        var fresh = new FreshEvidence(Host);
+        Ask(fresh, Healthy(19) with { Period = TimeSpan.FromSeconds(period) });
+
+        Assert.Equal(TimeSpan.FromSeconds(patience), fresh.Patience);
+    }
+
+    [Fact]
+    public void AskedAlone_AFailureIsSaidAtOnce()
+    {
+        var fresh = new FreshEvidence(Host);
+        Ask(fresh, Healthy(19));
+
+        Assert.IsType<HostStatement.Untrusted>(Ask(fresh, Healthy(21) with { State = 9, Word = "FAIL" }));
+    }
+
+    [Fact]
     public void TwoHostsOfOneAgent_AreToldTheSame()
     {
         var other = new BoundHost(Guid.CreateVersion7(), Name);
@@ -315,6 +419,7 @@ public sealed class KeylimeTrackerTests
                     Word = new[] { "PASS", "FAIL", "PENDING", "TIMEOUT", null, "?" }[random.Next(6)],
                     Count = random.Next(10) == 0 ? null : random.Next(0, 6),
                     Success = random.Next(5) == 0 ? null : (at + TimeSpan.FromSeconds(random.Next(-100, 100))).ToUnixTimeSeconds(),
+                    Received = random.Next(3) == 0 ? null : (at + TimeSpan.FromSeconds(random.Next(-100, 100))).ToUnixTimeSeconds(),
                     Ip = random.Next(2) == 0 ? "" : "10.0.0.1",
                 };
                 var statement = own.Read([Host], _ => status, at, at)[0];
@@ -322,6 +427,7 @@ public sealed class KeylimeTrackerTests
                 {
                     Assert.True(lastCount < status!.Count, "trusted without growth");
                     Assert.True(trusted.VerifiedAt <= before && trusted.VerifiedAt <= DateTimeOffset.FromUnixTimeSeconds(status.Success!.Value), "too young");
+                    Assert.True(status.IsPush || !(status.Received > status.Success), "trusted although the last quote was no success");
                     Assert.True(status.IsPush ? status.Word == "PASS" : status.State is 3 or 4 or 5 && status.Word is null or "PASS", "trusted on a bad label");
                 }
 
@@ -331,6 +437,10 @@ public sealed class KeylimeTrackerTests
         }
     }
 
+    private static HostStatement.Untrusted Untrusted(HostStatement statement) => Assert.IsType<HostStatement.Untrusted>(statement);
+
+    private HostStatement? Ask(FreshEvidence fresh, AgentStatus? status) => fresh.Read(status, now, now);
+
     private HostStatement Poll(AgentStatus? status) => tracker.Read([Host], name => name == Name ? status : null, now, now)[0];
 
     private AgentStatus Healthy(long count) => new(Name)
@@ -339,6 +449,7 @@ public sealed class KeylimeTrackerTests
         Word = "PASS",
         Count = count,
         Success = (now + ahead).ToUnixTimeSeconds(),
+        Received = (now + ahead).ToUnixTimeSeconds(),
         Ip = "127.0.0.1",
         Port = 9102,
         HashAlgorithm = "sha256",

@@ -19,7 +19,7 @@ public sealed class StatusReaderTests
         Assert.Null(answer.Ids);
         Assert.Equal(3, answer.Agents.Count);
         Assert.Equal(
-            new AgentStatus(Id) { State = 3, Word = "PASS", Count = 27, Success = 1795408714, Period = TimeSpan.FromSeconds(2), Ip = "127.0.0.1", Port = 9102, HashAlgorithm = "sha256" },
+            new AgentStatus(Id) { State = 3, Word = "PASS", Count = 27, Success = 1795408714, Received = 1795408714, Period = TimeSpan.FromSeconds(2), Ip = "127.0.0.1", Port = 9102, HashAlgorithm = "sha256" },
             answer.Agents[Id]);
         var failed = answer.Agents["07738a36-5231-551e-bac0-6bb94fe99108"];
         Assert.Equal((9, "FAIL", "pcr_validation.invalid_pcr_4"), (failed.State, failed.Word, failed.EventId));

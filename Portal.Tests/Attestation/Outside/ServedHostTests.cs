@@ -199,6 +199,62 @@ public sealed class ServedHostTests
     }
 
     [Fact]
+    public async Task EvidenceFromBeforeAFailure_DoesNotClearIt()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        var (host, before) = ((await served.Pool.HostAsync(Host)).Id, served.Pool.Time.GetUtcNow());
+        served.Pool.Time.Advance(TimeSpan.FromSeconds(5));
+        served.Script.OnAsk = name => served.Script[name] = Doing.Mismatching;
+        Assert.Equal(Verdict.Untrusted, (await served.Pool.AttestAsync(Host)).Verdict);
+        served.Pool.Time.Advance(TimeSpan.FromSeconds(5));
+        await using var db = served.Pool.Database();
+        var revision = await db.Clusters.Where(c => c.Id == served.Pool.Cluster).Select(c => c.PolicyRevision).SingleAsync(served.Ct);
+        var late = new AttestationReport(host, AttestationPurpose.Round, served.Pool.Time.GetUtcNow(), CheckOutcome.Ok, revision, DemoSeed.Policy.Lifetime, DemoSeed.Policy.ForgetAfter)
+        {
+            ClusterId = served.Pool.Cluster,
+            ServiceId = served.ServerId,
+            NameThere = "there-" + Host,
+            VerifiedAt = before.AddHours(-1),
+            AppearedAfter = before,
+            Appraisal = new Appraisal(Verdict.Trusted, [], []),
+        };
+
+        await served.Pool.Get<AttestationLedger>().ApplyAsync([late], null, served.Ct);
+        Assert.Equal(TrustStatus.Untrusted, await served.StatusAsync(Host));
+
+        // Later by our clock, however old a server whose clock is behind makes it.
+        await served.Pool.Get<AttestationLedger>().ApplyAsync([late with { AppearedAfter = served.Pool.Time.GetUtcNow() }], null, served.Ct);
+        Assert.Equal(Verdict.Trusted, (await served.Pool.RowAsync(Host)).Verdict);
+    }
+
+    [Fact]
+    public async Task FailureThatIsRepeated_IsNoNewEvidence_NeitherOfTheHostNorOfTheServer()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        await using (var db = served.Pool.Database())
+        {
+            foreach (var host in await db.Hosts.Select(h => h.Name).ToListAsync(served.Ct))
+            {
+                served.Script["there-" + host] = Doing.Mismatching;
+            }
+        }
+
+        served.Pool.Time.Advance(TimeSpan.FromSeconds(10));
+        var failed = served.Pool.Time.GetUtcNow();
+        for (var i = 0; i < 3; i++)
+        {
+            await served.PollAsync();
+            served.Pool.Time.Advance(TimeSpan.FromSeconds(10));
+        }
+
+        Assert.Equal(failed, (await served.Pool.RowAsync(Host)).VerifiedAt);
+        Assert.Equal(failed, served.Pool.Get<ServerHealth>().Of(served.ServerId).LastEvidenceAt);
+        Assert.True(served.Pool.Get<ServerHealth>().Of(served.ServerId).LastAnswerAt > failed);
+    }
+
+    [Fact]
     public async Task Preview_OfHostsWhoseEvidenceStaysWithAServer_CannotTell()
     {
         await using var served = await ServedPool.StartAsync();
