@@ -59,9 +59,10 @@ internal static class Servers
         }
 
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        var usual = times.Order().ElementAt(Polls / 2);
         return
         [
-            Figure.AtMost($"{Number:N0} hosts in one answer of a Keylime verifier ({verifier.Length / 1048576.0:0.0} MiB over TLS), to the committed database", times.Min().TotalSeconds, 2, "s", Figure.Text($"; slowest {times.Max().TotalSeconds:0.00} s, the first time {times[0].TotalSeconds:0.00} s")),
+            Figure.AtMost($"{Number:N0} hosts in one answer of a Keylime verifier ({verifier.Length / 1048576.0:0.0} MiB over TLS), to the committed database", usual.TotalSeconds, 2, "s", Figure.Text($", the median of {Polls}; slowest {times.Max().TotalSeconds:0.00} s, the first time {times[0].TotalSeconds:0.00} s")),
             Figure.AtMost("… most managed memory meanwhile, the answer included", peaks.Max(), 100, "MiB"),
         ];
     }

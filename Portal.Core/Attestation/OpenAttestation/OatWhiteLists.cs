@@ -120,6 +120,37 @@ internal sealed class OatWhiteLists(OatWire wire, OatDialects dialects)
         }
 
         await wire.ChangeAsync(dialect, HttpMethod.Delete, OatPaths.With(OatPaths.Mles, mle.Query()), null, ct);
+        await RemoveMakerAsync(dialect, mle, ct);
+    }
+
+    /// <summary>The OEM or OS that was made for it goes with the last white list of it. Somebody else's stays, and so does one that may be in use.</summary>
+    private async Task RemoveMakerAsync(OatDialect dialect, OatMle mle, CancellationToken ct)
+    {
+        if (mle.Maker != OatWanted.Maker)
+        {
+            return;
+        }
+
+        var left = await wire.ReadAsync(dialect, HttpMethod.Get, OatPaths.With(OatPaths.Mles, ("searchCriteria", "")), null, OatJson.List, ct);
+        if (left.Any(list => MayBeOf(list, mle)))
+        {
+            return;
+        }
+
+        var maker = mle.IsFirmware ? OatPaths.With(OatPaths.Oem, ("Name", mle.Maker)) : OatPaths.With(OatPaths.Os, ("Name", mle.Maker), ("Version", mle.MakerVersion));
+        var answer = await wire.SendAsync(HttpMethod.Delete, maker, null, ct);
+        if (answer.Fault is { } fault && OatErrors.Of(dialect, fault) is not (OatMeaning.InUse or OatMeaning.ListMissing))
+        {
+            throw wire.Explain(dialect, fault);
+        }
+    }
+
+    /// <summary>Whether a white list is of the same OEM or OS; also where the server does not say whose it is.</summary>
+    private static bool MayBeOf(JsonElement list, OatMle mle)
+    {
+        var maker = OatJson.Text(list, mle.IsFirmware ? "OemName" : "OsName");
+        return (OatJson.Text(list, "MLE_Type") == "BIOS") == mle.IsFirmware
+            && (maker.Length == 0 || (maker == mle.Maker && (mle.IsFirmware || OatJson.Text(list, "OsVersion") == mle.MakerVersion)));
     }
 
     private Task<bool> RemoveRowAsync(OatDialect dialect, OatMle mle, int pcr, CancellationToken ct) =>

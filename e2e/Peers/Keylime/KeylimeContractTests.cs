@@ -174,6 +174,66 @@ public sealed class KeylimeContractTests : IAsyncLifetime
         Assert.InRange(said.VerifiedAt, DateTimeOffset.UtcNow.AddMinutes(-61), DateTimeOffset.UtcNow.AddMinutes(-59));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public async Task WholeServerAnHourOff_IsToldAsSkew_AndNeverMakesEvidenceYounger(int hours)
+    {
+        var client = Open();
+        (verifier.ClockAhead, site.Ahead) = (TimeSpan.FromHours(hours), TimeSpan.FromHours(hours));
+        await PollAsync(client);
+        site.Verify();
+
+        var news = await client.PollAsync([Host], Ct);
+
+        var verified = Assert.IsType<HostStatement.Trusted>(news.Statements[0]).VerifiedAt;
+        Assert.InRange(verified, DateTimeOffset.UtcNow.AddMinutes(hours < 0 ? -61 : -1), DateTimeOffset.UtcNow.AddMinutes(hours < 0 ? -59 : 0));
+        Assert.InRange(news.ClockSkew!.Value.TotalMinutes, (60 * hours) - 1, (60 * hours) + 1);
+    }
+
+    [Fact]
+    public async Task SlowButAnswering_IsWaitedFor()
+    {
+        var client = Open();
+        await PollAsync(client);
+        site.Verify();
+        verifier.Trouble = Trouble.Slow;
+        Assert.IsType<HostStatement.Trusted>(await PollAsync(client));
+    }
+
+    [Fact]
+    public async Task ServerReplacedByAnOlderOne_IsAskedForItsVersionAnew_AfterAnEmpty404()
+    {
+        var client = Open();
+        await PollAsync(client);
+        verifier.Minor = 3;
+        site.Verify();
+
+        Assert.IsType<HostStatement.Trusted>(await PollAsync(client));
+
+        Assert.Contains("GET /v2.3/agents/", verifier.Requests);
+        Assert.Equal(2, verifier.Requests.Count(r => r == "GET /version"));
+    }
+
+    [Fact]
+    public async Task Recorded_AnswersOfARunningKeylime_AreUnderstood()
+    {
+        await using var recorded = new RecordedServer(isRegistrar: false);
+        await using var registrar = new RecordedServer(isRegistrar: true);
+        await recorded.StartAsync(authority.Server());
+        await registrar.StartAsync(authority.Server());
+        using var client = new KeylimeAdapter(TimeProvider.System).Open(recorded.Connection(authority, authority.Client(), registrar: registrar.Address));
+
+        var said = (await client.PollAsync([new(Guid.NewGuid(), Recordings.Verified), new(Guid.NewGuid(), Recordings.Failed), new(Guid.NewGuid(), "nobody")], Ct)).Statements;
+        Assert.IsType<HostStatement.NothingNew>(said[0]);
+        Assert.Equal(4, Assert.IsType<HostStatement.Untrusted>(said[1]).Findings[0].Pcr);
+        Assert.Equal(CheckOutcome.NotConfigured, Assert.IsType<HostStatement.Trouble>(said[2]).Outcome);
+
+        var known = await client.AttestersAsync(Ct);
+        Assert.Equal("11dedfd0-1395-55cd-b8c0-9911f0034398", Assert.Single(known, a => !a.IsEnrolled).Name);
+        Assert.Equal(4, known.Count);
+    }
+
     [Fact]
     public async Task WithoutCertificate_OrWithSomebodyElses_IsRefused()
     {
@@ -189,6 +249,8 @@ public sealed class KeylimeContractTests : IAsyncLifetime
     [InlineData(nameof(Trouble.Cut), ServerFault.Unreachable)]
     [InlineData(nameof(Trouble.Html), ServerFault.Garbled)]
     [InlineData(nameof(Trouble.EmptyError), ServerFault.Failed)]
+    [InlineData(nameof(Trouble.EmptyRefusal), ServerFault.Failed)]
+    [InlineData(nameof(Trouble.Trickles), ServerFault.Unreachable)]
     public async Task Trouble_IsTheServers_AndSaysNothingOfHosts(string trouble, ServerFault fault)
     {
         var client = Open(TimeSpan.FromSeconds(2));

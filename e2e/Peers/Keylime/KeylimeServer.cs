@@ -9,7 +9,7 @@ namespace Portal.E2E.Peers.Keylime;
 internal sealed class KeylimeServer(KeylimeSite site, SiteAuthority authority, bool isRegistrar) : ContractServer
 {
     /// <summary>Newest minor version of 2 that it knows.</summary>
-    public int Minor { get; init; } = 6;
+    public int Minor { get; set; } = 6;
 
     /// <summary>Whether any request carried an Authorization header: with one, Keylime looks at nothing else.</summary>
     public bool SawAuthorization { get; private set; }
@@ -19,6 +19,12 @@ internal sealed class KeylimeServer(KeylimeSite site, SiteAuthority authority, b
 
     /// <summary>Says true to policies and keeps the one it had.</summary>
     public bool KeepsPolicies { get; set; }
+
+    /// <summary>Agents that are enrolled from now on do not answer it.</summary>
+    public bool AgentsStaySilent { get; set; }
+
+    /// <summary>What it was sent to enrol agents.</summary>
+    public System.Collections.Concurrent.ConcurrentQueue<JsonObject> Enrolments { get; } = new();
 
     protected override async Task HandleAsync(HttpContext http)
     {
@@ -115,7 +121,8 @@ internal sealed class KeylimeServer(KeylimeSite site, SiteAuthority authority, b
     private async Task EnrolAsync(HttpContext http, string id)
     {
         var body = (await JsonNode.ParseAsync(http.Request.Body))!.AsObject();
-        string[] required = ["tpm_policy", "runtime_policy", "mb_policy_name", "mb_policy", "ima_sign_verification_keys", "metadata", "revocation_key", "accept_tpm_hash_algs", "ak_tpm", "cloudagent_ip", "cloudagent_port", "supported_version"];
+        Enrolments.Enqueue(body);
+        string[] required = ["tpm_policy", "runtime_policy", "mb_policy_name", "mb_policy", "ima_sign_verification_keys", "metadata", "revocation_key", "accept_tpm_hash_algs", "ak_tpm", "cloudagent_ip", "cloudagent_port", "mtls_cert", "supported_version"];
         if (required.FirstOrDefault(r => !body.ContainsKey(r)) is { } missing)
         {
             await FailureAsync(http, 400, $"Exception error: '{missing}'");
@@ -123,9 +130,10 @@ internal sealed class KeylimeServer(KeylimeSite site, SiteAuthority authority, b
         }
 
         var name = body["runtime_policy_name"]?.GetValue<string>();
-        if (name is not null && !site.RuntimePolicies.ContainsKey(name))
+        var refState = body["mb_policy_name"]?.GetValue<string>();
+        if ((name is not null && !site.RuntimePolicies.ContainsKey(name)) || (refState is not null && !site.MeasuredBootPolicies.ContainsKey(refState)))
         {
-            await FailureAsync(http, 404, "runtime policy not found");
+            await FailureAsync(http, 404, "policy not found");
             return;
         }
 
@@ -135,9 +143,11 @@ internal sealed class KeylimeServer(KeylimeSite site, SiteAuthority authority, b
             Word = "PENDING",
             TpmPolicy = body["tpm_policy"]!.GetValue<string>(),
             Metadata = body["metadata"]!.GetValue<string>(),
-            HasRuntimePolicy = name is not null,
+            HasRuntimePolicy = name is not null || body["runtime_policy"]!.GetValue<string>().Length > 0,
+            HasRefState = refState is not null || body["mb_policy"] is not null,
+            IsUp = !AgentsStaySilent,
         };
-        site.Agents[id].Word = "PASS";
+        site.Agents[id].Word = AgentsStaySilent ? "PENDING" : "PASS";
         site.Verify();
         await SuccessAsync(http, 200, new JsonObject());
     }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Portal.E2E.Peers.Keylime;
@@ -36,31 +35,28 @@ internal sealed class SiteAgent
 
     public bool HasRuntimePolicy { get; set; }
 
-    public JsonObject ToJson() => new()
+    public bool HasRefState { get; set; }
+
+    /// <summary>Seconds since 1970 of the last quote, also one that did not match.</summary>
+    public long Received { get; set; }
+
+    /// <summary>As recorded of a verifier, with what this agent has of its own.</summary>
+    public JsonObject ToJson()
     {
-        ["operational_state"] = State,
-        ["v"] = null,
-        ["ip"] = IsPush ? null : "127.0.0.1",
-        ["port"] = IsPush ? null : 9002,
-        ["tpm_policy"] = TpmPolicy,
-        ["meta_data"] = Metadata,
-        ["has_mb_refstate"] = 0,
-        ["has_runtime_policy"] = HasRuntimePolicy ? 1 : 0,
-        ["accept_tpm_hash_algs"] = new JsonArray("sha512", "sha384", "sha256"),
-        ["accept_tpm_encryption_algs"] = new JsonArray("ecc", "rsa"),
-        ["accept_tpm_signing_algs"] = new JsonArray("ecschnorr", "rsassa"),
-        ["hash_alg"] = IsPush ? "" : "sha256",
-        ["enc_alg"] = IsPush ? "" : "rsa2048",
-        ["sign_alg"] = IsPush ? "" : "rsassa",
-        ["verifier_id"] = "default",
-        ["severity_level"] = EventId is null ? null : 6,
-        ["last_event_id"] = EventId,
-        ["attestation_count"] = Count,
-        ["last_received_quote"] = Success,
-        ["last_successful_attestation"] = Success,
-        ["attestation_status"] = Word,
-        ["attestation_period"] = "2s",
-    };
+        var status = Recordings.Status();
+        (status["operational_state"], status["attestation_status"]) = (State, Word);
+        (status["tpm_policy"], status["meta_data"]) = (TpmPolicy, Metadata);
+        (status["has_mb_refstate"], status["has_runtime_policy"]) = (HasRefState ? 1 : 0, HasRuntimePolicy ? 1 : 0);
+        (status["severity_level"], status["last_event_id"]) = (EventId is null ? null : 6, EventId);
+        (status["attestation_count"], status["last_received_quote"], status["last_successful_attestation"]) = (Count, Received, Success);
+        if (IsPush)
+        {
+            (status["ip"], status["port"]) = (null, null);
+            (status["hash_alg"], status["enc_alg"], status["sign_alg"]) = ("", "", "");
+        }
+
+        return status;
+    }
 }
 
 /// <summary>What a Keylime verifier and registrar of one site know; tests change it, the servers show it.</summary>
@@ -75,6 +71,9 @@ internal sealed class KeylimeSite
 
     public ConcurrentDictionary<string, string> MeasuredBootPolicies { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>The clock its stamps are by.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>How far its stamps are ahead.</summary>
     public TimeSpan Ahead { get; set; }
 
@@ -83,18 +82,16 @@ internal sealed class KeylimeSite
 
     public SiteAgent Add(string id)
     {
-        Registered[id] = new JsonObject
-        {
-            ["agent_id"] = id,
-            ["ek_tpm"] = "",
-            ["ekcert"] = "",
-            ["aik_tpm"] = "ARgAAQALAAUAcgAA",
-            ["mtls_cert"] = "",
-            ["ip"] = "127.0.0.1",
-            ["port"] = 9002,
-            ["regcount"] = 1,
-        };
+        Register(id);
         return Agents[id] = new SiteAgent();
+    }
+
+    /// <summary>An agent registers; nobody verifies it yet.</summary>
+    public void Register(string id)
+    {
+        var registration = Recordings.Registration();
+        registration["agent_id"] = id;
+        Registered[id] = registration;
     }
 
     /// <summary>The verifier has a turn with each agent.</summary>
@@ -109,7 +106,7 @@ internal sealed class KeylimeSite
 
             agent.State = 3;
             agent.Count += agent.Loops;
-            agent.Success = (DateTimeOffset.UtcNow + Ahead).ToUnixTimeSeconds();
+            agent.Success = agent.Received = Stamp;
         }
     }
 
@@ -117,7 +114,7 @@ internal sealed class KeylimeSite
     public void Fail(string id, string tag)
     {
         var agent = Agents[id];
-        (agent.State, agent.EventId, agent.Word) = (agent.IsPush ? 3 : 9, agent.IsPush ? null : tag, "FAIL");
+        (agent.State, agent.EventId, agent.Word, agent.Received) = (agent.IsPush ? 3 : 9, agent.IsPush ? null : tag, "FAIL", Stamp);
     }
 
     /// <summary>A PUT of an agent: restarts polling, or starts another loop beside the first, or stops.</summary>
@@ -144,5 +141,5 @@ internal sealed class KeylimeSite
         return true;
     }
 
-    public static string Seconds(DateTimeOffset at) => at.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+    private long Stamp => (Time.GetUtcNow() + Ahead).ToUnixTimeSeconds();
 }

@@ -128,6 +128,96 @@ public sealed class OatContractTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(nameof(Trouble.Hangs))]
+    [InlineData(nameof(Trouble.HalfOpen))]
+    [InlineData(nameof(Trouble.Trickles))]
+    [InlineData(nameof(Trouble.Cut))]
+    [InlineData(nameof(Trouble.Html))]
+    [InlineData(nameof(Trouble.EmptyError))]
+    [InlineData(nameof(Trouble.EmptyRefusal))]
+    public async Task Poll_OfAServerThatIsUnwell_SaysNothingOfHosts_AndIsWellAgainWithIt(string trouble)
+    {
+        var server = await StartAsync(first: false);
+        using var client = new OatAdapter(new Hurried()).Open(server.Connection(authority, timeout: TimeSpan.FromSeconds(30)));
+        server.Add("host");
+        await client.PollAsync(Hosts("host"), Ct);
+        server.Trouble = Enum.Parse<Trouble>(trouble);
+
+        await Assert.ThrowsAsync<ServerException>(() => client.PollAsync(Hosts("host"), Ct));
+
+        server.Trouble = Trouble.None;
+        Assert.IsType<HostStatement.Trusted>((await client.PollAsync(Hosts("host"), Ct)).Statements[0]);
+    }
+
+    [Fact]
+    public async Task Poll_OfASlowServer_IsWaitedFor()
+    {
+        var server = await StartAsync(first: true);
+        using var client = Open(server);
+        server.Add("host");
+        server.Trouble = Trouble.Slow;
+        Assert.IsType<HostStatement.Trusted>((await client.PollAsync(Hosts("host"), Ct)).Statements[0]);
+    }
+
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(true, -1)]
+    [InlineData(false, 1)]
+    [InlineData(false, -1)]
+    public async Task Poll_OfAServerAnHourOff_TellsTheSkew_AndNeverMakesEvidenceYounger(bool first, int hours)
+    {
+        var server = await StartAsync(first);
+        using var client = Open(server);
+        server.Add("host");
+        server.ClockAhead = TimeSpan.FromHours(hours);
+
+        var news = await client.PollAsync(Hosts("host"), Ct);
+
+        var verified = Assert.IsType<HostStatement.Trusted>(news.Statements[0]).VerifiedAt;
+        Assert.InRange(verified, DateTimeOffset.UtcNow.AddMinutes(hours < 0 ? -61 : -1), DateTimeOffset.UtcNow.AddMinutes(hours < 0 ? -59 : 0));
+        Assert.InRange(news.ClockSkew!.Value.TotalMinutes, (60 * hours) - 1, (60 * hours) + 1);
+    }
+
+    [Theory]
+    [InlineData(false, true, BaselineKinds.Firmware)]
+    [InlineData(true, false, BaselineKinds.Hypervisor)]
+    public async Task UntrustedWithAnEmptyReport_IsExplainedByItsParts(bool bios, bool vmm, BaselineKinds kind)
+    {
+        var server = await StartAsync(first: false);
+        using var client = Open(server);
+        (server.Add("host").Level, server.Hosts["host"].Parts) = ("untrusted", (bios, vmm));
+
+        var finding = Assert.Single(Assert.IsType<HostStatement.Untrusted>((await client.PollAsync(Hosts("host"), Ct)).Statements[0]).Findings);
+
+        Assert.Equal((kind, null), (finding.Kind, finding.Pcr));
+        Assert.Contains(kind == BaselineKinds.Firmware ? "BIOS MLE" : "VMM MLE", finding.Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task UntrustedInBothParts_IsExplainedByBoth()
+    {
+        var server = await StartAsync(first: false);
+        using var client = Open(server);
+        (server.Add("host").Level, server.Hosts["host"].Parts) = ("untrusted", (false, false));
+
+        var found = Assert.IsType<HostStatement.Untrusted>(await client.AskAsync(Hosts("host")[0], Ct)).Findings;
+
+        Assert.Equal([BaselineKinds.Firmware, BaselineKinds.Hypervisor], found.Select(f => f.Kind));
+    }
+
+    [Fact]
+    public async Task FirstDialect_ReportThatStaysAnother_IsExplainedAsThat()
+    {
+        var server = await StartAsync(first: true);
+        using var client = Open(server);
+        (server.Add("host").Level, server.Hosts["host"].ReportDiffers) = ("untrusted", true);
+
+        var finding = Assert.Single(Assert.IsType<HostStatement.Untrusted>((await client.PollAsync(Hosts("host"), Ct)).Statements[0]).Findings);
+
+        Assert.Contains("not the one it sent before", finding.Sentence, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(nameof(Trouble.Hangs), ServerFault.Unreachable)]
     [InlineData(nameof(Trouble.HalfOpen), ServerFault.Unreachable)]
     [InlineData(nameof(Trouble.Cut), ServerFault.Unreachable)]
@@ -207,6 +297,33 @@ public sealed class OatContractTests : IAsyncLifetime
         Assert.Equal("10.0.0.1", server.Hosts["host"].Record["IPAddress"]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task LastWhiteList_TakesTheMakerWithIt_AndOnlyThen(bool first)
+    {
+        var server = await StartAsync(first);
+        using var client = Open(server);
+        var kinds = new[] { BaselineKinds.Firmware, BaselineKinds.Hypervisor };
+        var set = new ApprovedSet(Guid.NewGuid(), 1, kinds[0] | kinds[1], [.. kinds.Select(k => Revision(k, new PcrReference(k == kinds[0] ? 0 : 17, [Good], [])))]);
+        var (lists, other) = (client.Wanted(set, []).Value, Wanted(client, (1, Good))[0]);
+        foreach (var list in lists.Append(other))
+        {
+            await client.WritePolicyAsync(list.Key, list.Content, Ct);
+        }
+
+        server.Makers["Dell"] = true;
+        Assert.Equal(3, server.Makers.Count);
+
+        await client.WritePolicyAsync(lists[0].Key, null, Ct);
+        Assert.Contains("Portal", server.Makers.Keys);
+        await client.WritePolicyAsync(lists[1].Key, null, Ct);
+        await client.WritePolicyAsync(other.Key, null, Ct);
+
+        Assert.Equal(["Dell"], server.Makers.Keys);
+        Assert.Empty(server.Lists);
+    }
+
     [Fact]
     public async Task FailedUpdateThatSaysTrue_ReadsBackDifferent_AndSoDoesAnEditBehindOurBack()
     {
@@ -261,4 +378,13 @@ public sealed class OatContractTests : IAsyncLifetime
     }
 
     private IServerClient Open(OatServer server) => new OatAdapter(TimeProvider.System).Open(server.Connection(authority));
+
+    /// <summary>A clock whose timers run out forty times as soon: what waits for a minute and a half is not waited for.</summary>
+    private sealed class Hurried : TimeProvider
+    {
+        private const int Times = 40;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            base.CreateTimer(callback, state, dueTime > TimeSpan.Zero ? dueTime / Times : dueTime, period);
+    }
 }

@@ -25,6 +25,12 @@ internal sealed class OatHost
     /// <summary>1.x: untrusted this once only because its report changed.</summary>
     public bool ReportChanged { get; set; }
 
+    /// <summary>What it says of both parts where that does not follow from the PCRs.</summary>
+    public (bool Bios, bool Vmm)? Parts { get; set; }
+
+    /// <summary>1.7: its report stays another than the one before.</summary>
+    public bool ReportDiffers { get; set; }
+
     public Dictionary<string, string> Record { get; } = new(StringComparer.Ordinal);
 }
 
@@ -42,6 +48,10 @@ internal sealed class OatServer : ContractServer
     /// <summary>White lists by "name version".</summary>
     public ConcurrentDictionary<string, SortedDictionary<string, string>> Lists { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Whose each white list is: the name of an OEM, or name and version of an OS.</summary>
+    public ConcurrentDictionary<string, string> Owners { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>OEMs and OSs.</summary>
     public ConcurrentDictionary<string, bool> Makers { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Says true to changes of white lists and makes none.</summary>
@@ -76,6 +86,8 @@ internal sealed class OatServer : ContractServer
             ("GET", "/oem") => ListAsync(http, "oem", [.. Makers.Keys.Select(name => new Dictionary<string, string>(StringComparer.Ordinal) { ["Name"] = name, ["Description"] = "" })]),
             ("GET", "/os") => ListAsync(http, "os", []),
             ("POST", "/oem" or "/os") => MakerAsync(http, body!),
+            ("DELETE", "/oem" or "/os") => NoMakerAsync(http),
+            ("GET", "/mles") => ListAsync(http, "mleBean", [.. Owners.Select(Mle)]),
             ("POST", "/mles") => MleAsync(http, body!),
             ("PUT", "/mles") => ReplacedAsync(http),
             ("DELETE", "/mles") => ForgetAsync(http),
@@ -130,13 +142,11 @@ internal sealed class OatServer : ContractServer
 
             if (body.ContainsKey("analysisType") && host is not null)
             {
-                answer["analysis_details"] = new JsonArray(host.Differing.Keys.Select(pcr => (JsonNode)new JsonObject
-                {
-                    ["name"] = "VALIDATE_PCR",
-                    ["result"] = "false",
-                    ["status"] = "ANALYSIS_COMPLETED",
-                    ["output"] = string.Create(CultureInfo.InvariantCulture, $"PCR #{pcr} mismatch."),
-                }).ToArray());
+                answer["analysis_details"] = new JsonArray(
+                [
+                    .. host.Differing.Keys.Select(pcr => Check("VALIDATE_PCR", passed: false, string.Create(CultureInfo.InvariantCulture, $"PCR #{pcr} mismatch."))),
+                    Check("COMPARE_REPORT", passed: !host.ReportDiffers, ""),
+                ]);
             }
 
             return (JsonNode)answer;
@@ -144,10 +154,14 @@ internal sealed class OatServer : ContractServer
         return WriteAsync(http, 200, new JsonObject { ["hosts"] = new JsonArray(answers) }.ToJsonString());
     }
 
+    private static JsonObject Check(string name, bool passed, string output) =>
+        new() { ["name"] = name, ["result"] = passed ? "true" : "false", ["status"] = "ANALYSIS_COMPLETED", ["output"] = output };
+
     private Task TrustAsync(HttpContext http)
     {
         var host = Hosts[http.Request.Query["hostName"].ToString()];
-        return WriteAsync(http, 200, JsonSerializer.Serialize(new { hostname = "x", trust = new { bios = !host.Differing.Keys.Any(p => p < 8), vmm = !host.Differing.Keys.Any(p => p >= 8), location = false } }));
+        var parts = host.Parts ?? (!host.Differing.Keys.Any(p => p < 8), !host.Differing.Keys.Any(p => p >= 8));
+        return WriteAsync(http, 200, JsonSerializer.Serialize(new { hostname = "x", trust = new { bios = parts.Bios, vmm = parts.Vmm, location = false } }));
     }
 
     private async Task ReportAsync(HttpContext http)
@@ -182,12 +196,41 @@ internal sealed class OatServer : ContractServer
         ? DoneAsync(http)
         : FaultAsync(http, "1006", "WS_OEM_ALREADY_EXISTS", "Data Error - it already exists in the database");
 
+    private Task NoMakerAsync(HttpContext http)
+    {
+        var maker = $"{http.Request.Query["Name"]} {http.Request.Query["Version"]}".Trim();
+        return Owners.Values.Contains(maker, StringComparer.Ordinal) ? FaultAsync(http, "2012", "WS_OEM_ASSOCIATION_EXISTS", "it is associated with an MLE")
+            : Makers.TryRemove(maker, out _) ? DoneAsync(http)
+            : FaultAsync(http, "1006", "WS_OEM_DOES_NOT_EXIST", "Data Error - it does not exist in the database");
+    }
+
+    private static Dictionary<string, string> Mle(KeyValuePair<string, string> owned)
+    {
+        var (names, owner) = (owned.Key.Split(' '), owned.Value.Split(' '));
+        var row = new Dictionary<string, string>(StringComparer.Ordinal) { ["Name"] = names[0], ["Version"] = names[^1], ["MLE_Type"] = owner.Length == 1 ? "BIOS" : "VMM" };
+        foreach (var (name, value) in owner is [var os, var version] ? [("OsName", os), ("OsVersion", version)] : ((string, string)[])[("OemName", owner[0])])
+        {
+            row[name] = value;
+        }
+
+        return row;
+    }
+
     private Task MleAsync(HttpContext http, JsonObject body)
     {
-        var maker = $"{body["OemName"] ?? body["OsName"]} {body["OsVersion"]}".Trim();
-        return !Makers.ContainsKey(maker)
-            ? FaultAsync(http, "1006", "WS_OEM_DOES_NOT_EXIST", "Data Error - OEM or OS does not exist")
-            : Lists.TryAdd($"{body["Name"]} {body["Version"]}", []) ? DoneAsync(http) : FaultAsync(http, "1006", "WS_MLE_ALREADY_EXISTS", "MLE already exists");
+        var (maker, name) = ($"{body["OemName"] ?? body["OsName"]} {body["OsVersion"]}".Trim(), $"{body["Name"]} {body["Version"]}");
+        if (!Makers.ContainsKey(maker))
+        {
+            return FaultAsync(http, "1006", "WS_OEM_DOES_NOT_EXIST", "Data Error - OEM or OS does not exist");
+        }
+
+        if (!Lists.TryAdd(name, []))
+        {
+            return FaultAsync(http, "1006", "WS_MLE_ALREADY_EXISTS", "MLE already exists");
+        }
+
+        Owners[name] = maker;
+        return DoneAsync(http);
     }
 
     private Task ReplacedAsync(HttpContext http)
@@ -197,7 +240,7 @@ internal sealed class OatServer : ContractServer
     }
 
     private Task ForgetAsync(HttpContext http) =>
-        Lists.TryRemove(KeyOf(http), out _) ? DoneAsync(http) : FaultAsync(http, "1007", "WS_MLE_DOES_NOT_EXIST", "MLE not found");
+        Lists.TryRemove(KeyOf(http), out _) && Owners.TryRemove(KeyOf(http), out _) ? DoneAsync(http) : FaultAsync(http, "1007", "WS_MLE_DOES_NOT_EXIST", "MLE not found");
 
     private Task ManifestAsync(HttpContext http)
     {

@@ -30,11 +30,22 @@ internal enum Trouble
 
     /// <summary>500 and nothing else.</summary>
     EmptyError,
+
+    /// <summary>400 and nothing else.</summary>
+    EmptyRefusal,
+
+    /// <summary>It answers right, a piece at a time, and is done before anybody's patience is over.</summary>
+    Slow,
+
+    /// <summary>It answers right, a byte at a time: something always comes, and it never ends in time.</summary>
+    Trickles,
 }
 
 /// <summary>A real server on TLS that answers as a test tells it.</summary>
 internal abstract class ContractServer : IAsyncDisposable
 {
+    private static readonly TimeSpan BetweenPieces = TimeSpan.FromMilliseconds(40);
+
     private WebApplication? app;
 
     public Trouble Trouble { get; set; }
@@ -131,9 +142,41 @@ internal abstract class ContractServer : IAsyncDisposable
             case Trouble.EmptyError:
                 http.Response.StatusCode = 500;
                 break;
+            case Trouble.EmptyRefusal:
+                http.Response.StatusCode = 400;
+                break;
+            case Trouble.Slow:
+                await PiecewiseAsync(http, pieces: 20);
+                break;
+            case Trouble.Trickles:
+                await PiecewiseAsync(http, pieces: int.MaxValue);
+                break;
             default:
                 await HandleAsync(http);
                 break;
+        }
+    }
+
+    /// <summary>The right answer in so many pieces, or as many as it has bytes, with a pause before each.</summary>
+    private async Task PiecewiseAsync(HttpContext http, int pieces)
+    {
+        var wire = http.Response.Body;
+        using var whole = new MemoryStream();
+        http.Response.Body = whole;
+        await HandleAsync(http);
+        http.Response.Body = wire;
+        try
+        {
+            foreach (var piece in whole.ToArray().Chunk((int)Math.Max(1, whole.Length / pieces)))
+            {
+                await Task.Delay(BetweenPieces, http.RequestAborted);
+                await wire.WriteAsync(piece, http.RequestAborted);
+                await wire.FlushAsync(http.RequestAborted);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Whoever asked lost patience.
         }
     }
 }
