@@ -70,6 +70,8 @@ internal sealed class OatServer : ContractServer
         return Hosts[name] = host;
     }
 
+    protected override bool Changes(HttpRequest request) => base.Changes(request) && !request.Path.Value!.EndsWith("/PollHosts", StringComparison.Ordinal);
+
     protected override async Task HandleAsync(HttpContext http)
     {
         var path = http.Request.Path.Value!.Replace("/AttestationService/resources", "", StringComparison.Ordinal).Replace("/WLMService/resources", "", StringComparison.Ordinal);

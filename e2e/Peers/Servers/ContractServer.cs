@@ -50,6 +50,9 @@ internal abstract class ContractServer : IAsyncDisposable
 
     public Trouble Trouble { get; set; }
 
+    /// <summary>Changes it still makes before all further ones fail; null for no such fault.</summary>
+    public int? ChangesLeft { get; set; }
+
     /// <summary>How far its clock is ahead.</summary>
     public TimeSpan ClockAhead { get; set; }
 
@@ -58,7 +61,10 @@ internal abstract class ContractServer : IAsyncDisposable
     /// <summary>Requests by method and path without query.</summary>
     public System.Collections.Concurrent.ConcurrentQueue<string> Requests { get; } = new();
 
-    protected DateTimeOffset Clock => DateTimeOffset.UtcNow + ClockAhead;
+    /// <summary>What its clock goes by.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    protected DateTimeOffset Clock => Time.GetUtcNow() + ClockAhead;
 
     /// <summary>Starts it, on its old port if it had one.</summary>
     public async Task StartAsync(X509Certificate2 certificate, bool wantsClients = true)
@@ -108,6 +114,9 @@ internal abstract class ContractServer : IAsyncDisposable
 
     protected abstract Task HandleAsync(HttpContext http);
 
+    /// <summary>Whether a request changes something that the server keeps.</summary>
+    protected virtual bool Changes(HttpRequest request) => request.Method is "POST" or "PUT" or "DELETE";
+
     protected static async Task WriteAsync(HttpContext http, int status, string json)
     {
         http.Response.StatusCode = status;
@@ -121,6 +130,9 @@ internal abstract class ContractServer : IAsyncDisposable
         http.Response.Headers.Date = Clock.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
         switch (Trouble)
         {
+            case Trouble.None when ChangesLeft is { } left && Changes(http.Request) && (ChangesLeft = left - 1) < 0:
+                http.Response.StatusCode = 500;
+                break;
             case Trouble.Hangs:
                 await Task.Delay(Timeout.Infinite, http.RequestAborted).ContinueWith(static _ => { }, TaskScheduler.Default);
                 break;
