@@ -52,6 +52,9 @@ public sealed class SimulationState : IDisposable
     /// <inheritdoc/>
     public void Dispose() => File.Dispose();
 
+    /// <summary>Whether each host's hypervisor answers now.</summary>
+    internal IEnumerable<ConnectionEvent> Connections() => Hosts.Select(ConnectionOf);
+
     /// <summary>A host by name; null when there is none.</summary>
     public SimulatedHost? Find(string name) => hosts.GetValueOrDefault(name);
 
@@ -102,7 +105,13 @@ public sealed class SimulationState : IDisposable
         switch (change)
         {
             case FileChange.HostSaved(var host):
+                var answered = hosts.GetValueOrDefault(host.Name)?.HypervisorUnreachable == false;
                 hosts[host.Name] = host;
+                if (answered == host.HypervisorUnreachable)
+                {
+                    Events.Publish(ConnectionOf(host));
+                }
+
                 break;
             case FileChange.DomainSaved(var name, var domain):
                 domains[name] = DomainsOf(name).SetItem(domain.Definition.Id, domain);
@@ -116,6 +125,11 @@ public sealed class SimulationState : IDisposable
                 break;
         }
     }
+
+    private ConnectionEvent ConnectionOf(SimulatedHost host) => new(
+        inventoryIds.GetValueOrDefault(host.Name, host.Id),
+        !host.HypervisorUnreachable,
+        host.HypervisorUnreachable ? "It was made to stop answering." : "A simulated hypervisor.");
 
     private void Tell(string name, Guid id, DomainState? state)
     {

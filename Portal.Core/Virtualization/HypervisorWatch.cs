@@ -1,50 +1,53 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Portal.Core.Access;
-using Portal.Core.Audit;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Storage;
+using Portal.Core.Virtualization.Watch;
 
 namespace Portal.Core.Virtualization;
 
 /// <summary>
-/// Keeps the portal's word about VMs true: looks at every host at start, then follows events. VMs that an operation holds are the operation's;
-/// when it lets go of one, that one is looked at, for events that came meanwhile were not noted.
+/// Keeps the portal's word about hosts and VMs true: follows what hypervisors tell, and looks at everything on a host when it begins to answer and
+/// now and then after. Each host has its own turn. VMs that an operation holds are the operation's; when it lets go of one, that one is looked at,
+/// for events that came meanwhile were not noted.
 /// </summary>
 /// <param name="hypervisors">All adapters.</param>
 /// <param name="contexts">The database.</param>
-/// <param name="audit">Where changes behind our back are told.</param>
+/// <param name="standing">Rows of hosts.</param>
+/// <param name="notes">Rows of VMs.</param>
+/// <param name="strangers">Rows of machines that are not the portal's.</param>
+/// <param name="whereabouts">VMs that are not where they should be.</param>
 /// <param name="feed">Who listens.</param>
-/// <param name="store">Marks VMs that run where they may not.</param>
 /// <param name="time">Our clock.</param>
 /// <param name="log">For operators.</param>
 internal sealed partial class HypervisorWatch(
     Hypervisors hypervisors,
     IDbContextFactory<PortalDbContext> contexts,
-    AuditLog audit,
+    HostStanding standing,
+    MachineNotes notes,
+    Strangers strangers,
+    Whereabouts whereabouts,
     IChangeFeed feed,
-    Steps.VmStore store,
     TimeProvider time,
     ILogger<HypervisorWatch> log) : BackgroundService
 {
+    /// <summary>How often a host that answers is described and looked at though it told of nothing.</summary>
+    public static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(10);
+
     private const int MostAtOnce = 100;
 
     private static readonly TimeSpan BackOff = TimeSpan.FromSeconds(5);
 
-    /// <summary>One look or one event at a time: what a host said earlier never comes after what it said later.</summary>
-    private readonly SemaphoreSlim turn = new(1);
-
-    public override void Dispose()
-    {
-        turn.Dispose();
-        base.Dispose();
-    }
+    /// <summary>Hosts that answered last, as they told.</summary>
+    private readonly ConcurrentDictionary<Guid, bool> answering = new();
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var lanes = new HostLanes(RunAsync, log, stoppingToken);
         var moved = Channel.CreateUnbounded<Guid>(new UnboundedChannelOptions { SingleReader = true });
         using var subscription = feed.Subscribe(change =>
         {
@@ -53,65 +56,34 @@ internal sealed partial class HypervisorWatch(
                 moved.Writer.TryWrite(id);
             }
         });
-        await Task.WhenAll([LookAfterOperationsAsync(moved.Reader, stoppingToken), .. hypervisors.All.Select(adapter => FollowAsync(adapter, stoppingToken))]);
-    }
-
-    private async Task LookAfterOperationsAsync(ChannelReader<Guid> moved, CancellationToken ct)
-    {
-        while (await moved.WaitToReadAsync(ct))
+        try
         {
-            var ids = new HashSet<Guid>();
-            while (ids.Count < MostAtOnce && moved.TryRead(out var id))
-            {
-                ids.Add(id);
-            }
-
-            try
-            {
-                await LookAtReleasedAsync(ids, ct);
-            }
-            catch (Exception fault) when (fault is not OperationCanceledException)
-            {
-                LookFailed(log, fault);
-            }
+            await Task.WhenAll([
+                LookAfterOperationsAsync(lanes, moved.Reader, stoppingToken),
+                LookNowAndThenAsync(lanes, stoppingToken),
+                .. hypervisors.All.Select(adapter => FollowAsync(lanes, adapter, stoppingToken)),
+            ]);
+        }
+        finally
+        {
+            await lanes.EndAsync();
         }
     }
 
-    private async Task LookAtReleasedAsync(HashSet<Guid> operations, CancellationToken ct)
-    {
-        await using var db = await contexts.CreateDbContextAsync(ct);
-        var released = await db.Operations.AsNoTracking()
-            .Where(o => operations.Contains(o.Id) && o.EndedAt != null)
-            .Join(db.VirtualMachines.Where(v => v.OperationId == null), o => o.TargetId, v => v.Id, (_, v) => v)
-            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address, h.LibvirtUri) })
-            .ToListAsync(ct);
-        foreach (var vm in released)
-        {
-            await LookAsync(hypervisors.Of(vm.Host), vm.Host, vm.Id, ct);
-        }
-    }
-
-    private async Task FollowAsync(IHypervisor adapter, CancellationToken ct)
+    private async Task FollowAsync(HostLanes lanes, IHypervisor adapter, CancellationToken ct)
     {
         while (!ct.IsCancellationRequested)
         {
             try
             {
-                // Listening begins before the look around, so that nothing falls between them.
-                var events = adapter.EventsAsync(ct).GetAsyncEnumerator(ct);
-                await using (events)
+                await foreach (var told in adapter.EventsAsync(ct))
                 {
-                    var next = events.MoveNextAsync();
-                    await LookAroundAsync(adapter, ct);
-                    while (await next)
+                    lanes.Post(told.HostId, told switch
                     {
-                        if (events.Current is DomainEvent happened)
-                        {
-                            await NoteAsync(happened, ct);
-                        }
-
-                        next = events.MoveNextAsync();
-                    }
+                        ConnectionEvent connected => new HostErrand.Connected(connected),
+                        DomainEvent happened => new HostErrand.Happened(happened),
+                        _ => new HostErrand.LookAtAll(),
+                    });
                 }
 
                 return;
@@ -124,86 +96,218 @@ internal sealed partial class HypervisorWatch(
         }
     }
 
-    private async Task LookAroundAsync(IHypervisor adapter, CancellationToken ct)
+    private async Task LookNowAndThenAsync(HostLanes lanes, CancellationToken ct)
     {
-        await using var db = await contexts.CreateDbContextAsync(ct);
-        var placed = await db.VirtualMachines.AsNoTracking()
-            .Where(v => v.HostId != null && v.OperationId == null)
-            .Join(db.Hosts, v => v.HostId, h => h.Id, (v, h) => new { v.Id, Host = new HostEndpoint(h.Id, h.Name, h.Address, h.LibvirtUri) })
-            .ToListAsync(ct);
-        foreach (var vm in placed.Where(v => adapter.Reaches(v.Host)))
+        using var timer = new PeriodicTimer(LookEvery, time);
+        while (await timer.WaitForNextTickAsync(ct))
         {
-            await LookAsync(adapter, vm.Host, vm.Id, ct);
-        }
-    }
-
-    private async Task LookAsync(IHypervisor adapter, HostEndpoint host, Guid vmId, CancellationToken ct)
-    {
-        await turn.WaitAsync(ct);
-        try
-        {
-            var answer = await adapter.FindAsync(host, vmId, ct);
-            if (answer.Reached)
+            foreach (var host in answering.Keys)
             {
-                await NoteAsync(vmId, host.Id, answer.Domain?.State, ct);
+                lanes.Post(host, new HostErrand.LookAtAll());
             }
         }
-        finally
+    }
+
+    private async Task LookAfterOperationsAsync(HostLanes lanes, ChannelReader<Guid> moved, CancellationToken ct)
+    {
+        while (await moved.WaitToReadAsync(ct))
         {
-            turn.Release();
+            var ids = new HashSet<Guid>();
+            while (ids.Count < MostAtOnce && moved.TryRead(out var id))
+            {
+                ids.Add(id);
+            }
+
+            try
+            {
+                foreach (var (vm, host) in await ReleasedAsync(ids, ct))
+                {
+                    lanes.Post(host, new HostErrand.LookAt(vm));
+                }
+            }
+            catch (Exception fault) when (fault is not OperationCanceledException)
+            {
+                LookFailed(log, fault);
+            }
         }
     }
 
-    private async Task NoteAsync(DomainEvent happened, CancellationToken ct)
+    private async Task<List<(Guid Vm, Guid Host)>> ReleasedAsync(HashSet<Guid> operations, CancellationToken ct)
     {
-        await turn.WaitAsync(ct);
-        try
-        {
-            await NoteAsync(happened.VirtualMachineId, happened.HostId, happened.State, ct);
-        }
-        finally
-        {
-            turn.Release();
-        }
-    }
-
-    private async Task NoteAsync(Guid vmId, Guid hostId, DomainState? state, CancellationToken ct)
-    {
-        var status = state switch
-        {
-            DomainState.Running => VirtualMachineStatus.Up,
-            DomainState.ShuttingDown => VirtualMachineStatus.PoweringDown,
-            DomainState.ShutOff => VirtualMachineStatus.Down,
-            DomainState.Paused => VirtualMachineStatus.Paused,
-            null => VirtualMachineStatus.Unknown,
-        };
         await using var db = await contexts.CreateDbContextAsync(ct);
-        var vm = await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == vmId && v.HostId == hostId && v.OperationId == null, ct);
-        if (vm is null || vm.Status == status)
+        var released = await db.Operations.AsNoTracking()
+            .Where(o => operations.Contains(o.Id) && o.EndedAt != null)
+            .Join(db.VirtualMachines.Where(v => v.OperationId == null && v.HostId != null), o => o.TargetId, v => v.Id, (_, v) => new { v.Id, v.HostId })
+            .ToListAsync(ct);
+        return released.ConvertAll(v => (v.Id, v.HostId!.Value));
+    }
+
+    /// <summary>All that waits for one host. A look answers every event that came before it, but for why.</summary>
+    private async Task RunAsync(Guid hostId, IReadOnlyList<HostErrand> errands, CancellationToken ct)
+    {
+        if (await hypervisors.EndpointAsync(hostId, ct) is not { } host)
+        {
+            answering.TryRemove(hostId, out _);
+            return;
+        }
+
+        var connected = errands.OfType<HostErrand.Connected>().LastOrDefault()?.Event;
+        if (connected is not null)
+        {
+            await ConnectedAsync(host, connected, ct);
+        }
+
+        if (connected?.Answers == true || (connected is null && errands.Any(e => e is HostErrand.LookAtAll)))
+        {
+            await LookAsync(host, errands.OfType<HostErrand.Happened>().Select(h => h.Event), ct);
+            return;
+        }
+
+        foreach (var errand in errands)
+        {
+            await (errand switch
+            {
+                HostErrand.Happened happened => NoteAsync(host, happened.Event.VirtualMachineId, happened.Event.State, happened.Event.Cause, ct),
+                HostErrand.LookAt one => LookAsync(host, one.VirtualMachineId, ct),
+                _ => Task.CompletedTask,
+            });
+        }
+    }
+
+    private async Task ConnectedAsync(HostEndpoint host, ConnectionEvent connected, CancellationToken ct)
+    {
+        if (connected.Answers)
+        {
+            answering[host.Id] = true;
+            await standing.AnswersAsync(host, connected.Sentence, ct);
+        }
+        else
+        {
+            answering.TryRemove(host.Id, out _);
+            await standing.SilentAsync(host, connected.Sentence, ct);
+        }
+    }
+
+    /// <summary>Everything on a host, against all that the portal has on record of it. Rows are read before the host is asked, so that what changed meanwhile is left alone.</summary>
+    private async Task LookAsync(HostEndpoint host, IEnumerable<DomainEvent> before, CancellationToken ct)
+    {
+        var hypervisor = hypervisors.Of(host);
+        var placed = await PlacedAsync(host.Id, ct);
+        if (await hypervisor.ListAsync(host, ct) is not { } domains)
         {
             return;
         }
 
-        var changed = await db.VirtualMachines.Where(v => v.Id == vmId && v.HostId == hostId && v.OperationId == null && v.Status == vm.Status)
-            .ExecuteUpdateAsync(set => set.SetProperty(v => v.Status, status), ct);
-        if (changed == 1)
+        var causes = before.GroupBy(e => e.VirtualMachineId).ToDictionary(g => g.Key, g => g.Last().Cause);
+        var here = domains.DistinctBy(d => d.Definition.Id).ToDictionary(d => d.Definition.Id);
+        foreach (var vm in placed.Where(v => v.HostId == host.Id))
         {
-            audit.Add(db, Person.Portal, "vm.seen", new AuditTarget("vm", vmId, vm.Name), $"'{vm.Name}' is now {VmOperations.Words(status)}; it was {VmOperations.Words(vm.Status)}.");
-            await db.SaveChangesAsync(ct);
-            if (status == VirtualMachineStatus.Up && vm.TrustLevel == TrustLevel.Trusted)
-            {
-                // Started by somebody else: no gate was passed.
-                await store.MarkIfUntrustedAsync(db, vm, hostId, ct);
-            }
-
-            feed.Publish(Change.Of(ChangeTopic.VirtualMachine, vmId));
-            feed.Publish(Change.Of(ChangeTopic.Audit));
+            await NotePlacedAsync(vm, host, here.GetValueOrDefault(vm.Id)?.State, causes.GetValueOrDefault(vm.Id), ct);
         }
+
+        var rest = here.Keys.Except(placed.Select(v => v.Id)).ToList();
+        var known = await KnownAsync(rest, ct);
+        foreach (var id in rest.Where(known.Contains))
+        {
+            SettleBeside(id, host, ct);
+        }
+
+        await strangers.ReplaceAsync(hypervisor, host, [.. rest.Where(id => !known.Contains(id)).Select(id => here[id])], ct);
+        if (await hypervisor.DescribeAsync(host, ct) is { } described)
+        {
+            await standing.DescribeAsync(host, described, ct);
+        }
+    }
+
+    private async Task LookAsync(HostEndpoint host, Guid vmId, CancellationToken ct)
+    {
+        var vm = await FindAsync(vmId, ct);
+        var answer = await hypervisors.Of(host).FindAsync(host, vmId, ct);
+        if (vm?.HostId == host.Id && answer.Reached)
+        {
+            await NotePlacedAsync(vm, host, answer.Domain?.State, DomainCause.Ordinary, ct);
+        }
+    }
+
+    private async Task NoteAsync(HostEndpoint host, Guid vmId, DomainState? state, DomainCause cause, CancellationToken ct)
+    {
+        switch (await FindAsync(vmId, ct))
+        {
+            case null:
+                var hypervisor = hypervisors.Of(host);
+                if (await hypervisor.FindAsync(host, vmId, ct) is { Reached: true } answer)
+                {
+                    await strangers.ReplaceAsync(hypervisor, host, vmId, answer.Domain, ct);
+                }
+
+                break;
+            case { OperationId: not null }:
+                break;
+            case { } vm when vm.HostId == host.Id:
+                await NotePlacedAsync(vm, host, state, cause, ct);
+                break;
+            case not null when state is not null:
+                SettleBeside(vmId, host, ct);
+                break;
+            default:
+                whereabouts.Forget(vmId);
+                break;
+        }
+    }
+
+    /// <summary>Notes a VM where it is placed. One that left, and was seen arriving elsewhere before, is settled there.</summary>
+    private async Task NotePlacedAsync(VirtualMachine vm, HostEndpoint host, DomainState? state, DomainCause cause, CancellationToken ct)
+    {
+        if (vm.OperationId is null && state is null or DomainState.ShutOff && whereabouts.ArrivedAt(vm.Id) is { } arrived && await hypervisors.EndpointAsync(arrived, ct) is { } there)
+        {
+            SettleBeside(vm.Id, there, ct);
+            return;
+        }
+
+        await notes.NoteAsync(vm, host, state, cause, ct);
+    }
+
+    /// <summary>Two hosts are asked, so it is done beside the turns of both: neither waits for the other.</summary>
+    private void SettleBeside(Guid vmId, HostEndpoint host, CancellationToken ct) => _ = SettleAsync(vmId, host, ct);
+
+    private async Task SettleAsync(Guid vmId, HostEndpoint host, CancellationToken ct)
+    {
+        try
+        {
+            await Task.Yield();
+            await whereabouts.SettleAsync(vmId, host, ct);
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // The portal ends; it is looked at when it starts.
+        }
+        catch (Exception fault)
+        {
+            LookFailed(log, fault);
+        }
+    }
+
+    private async Task<VirtualMachine?> FindAsync(Guid vmId, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.VirtualMachines.AsNoTracking().SingleOrDefaultAsync(v => v.Id == vmId, ct);
+    }
+
+    private async Task<List<VirtualMachine>> PlacedAsync(Guid hostId, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.VirtualMachines.AsNoTracking().Where(v => v.HostId == hostId || v.TargetHostId == hostId).ToListAsync(ct);
+    }
+
+    private async Task<HashSet<Guid>> KnownAsync(List<Guid> ids, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return ids.Count == 0 ? [] : await db.VirtualMachines.Where(v => ids.Contains(v.Id)).Select(v => v.Id).ToHashSetAsync(ct);
     }
 
     [LoggerMessage(301, LogLevel.Warning, "Following a hypervisor's events failed; starting over")]
     private static partial void Lost(ILogger log, Exception fault);
 
-    [LoggerMessage(302, LogLevel.Warning, "Looking at a VM after its operation failed; its next event or operation makes it good")]
+    [LoggerMessage(302, LogLevel.Warning, "Looking at a VM failed; its next event or operation makes it good")]
     private static partial void LookFailed(ILogger log, Exception fault);
 }

@@ -3,6 +3,7 @@ using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Virtualization.Steps;
+using Portal.Core.Virtualization.Watch;
 
 namespace Portal.Core.Virtualization;
 
@@ -18,6 +19,10 @@ public static class VirtualizationRegistration
         services.AddSingleton<CreateVirtualMachine>();
         services.AddSingleton<ChangeVirtualMachine>();
         services.AddSingleton<VirtualMachineDirectory>();
+        services.AddSingleton<HostStanding>();
+        services.AddSingleton<MachineNotes>();
+        services.AddSingleton<Strangers>();
+        services.AddSingleton<Whereabouts>();
         services.AddHostedService<HypervisorWatch>();
         foreach (var kind in Kinds)
         {

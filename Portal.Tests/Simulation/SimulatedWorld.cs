@@ -15,7 +15,12 @@ internal static class Listening
 {
     public static async Task<DomainEvent> NextAsync(this IAsyncEnumerator<HypervisorEvent> events)
     {
-        Assert.True(await events.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        do
+        {
+            Assert.True(await events.MoveNextAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        }
+        while (events.Current is ConnectionEvent);
+
         return Assert.IsType<DomainEvent>(events.Current);
     }
 }

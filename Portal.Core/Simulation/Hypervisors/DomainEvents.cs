@@ -5,14 +5,14 @@ using Portal.Core.Virtualization;
 
 namespace Portal.Core.Simulation.Hypervisors;
 
-/// <summary>Tells every listener what happens to VMs. A listener that falls behind loses the oldest; it has to look at the world now and then anyway.</summary>
+/// <summary>Tells every listener what happens to VMs and hosts. A listener that falls behind loses the oldest; it has to look at the world now and then anyway.</summary>
 internal sealed class DomainEvents
 {
     private const int Backlog = 4096;
 
-    private readonly ConcurrentDictionary<Channel<DomainEvent>, bool> listeners = new();
+    private readonly ConcurrentDictionary<Channel<HypervisorEvent>, bool> listeners = new();
 
-    public void Publish(DomainEvent happened)
+    public void Publish(HypervisorEvent happened)
     {
         foreach (var listener in listeners.Keys)
         {
@@ -21,22 +21,29 @@ internal sealed class DomainEvents
     }
 
     /// <summary>Listens from the moment of the call until cancelled or no longer read.</summary>
-    public IAsyncEnumerable<DomainEvent> Listen(CancellationToken ct)
+    /// <param name="first">Told before anything else.</param>
+    /// <param name="ct">Ends it.</param>
+    public IAsyncEnumerable<HypervisorEvent> Listen(Func<IEnumerable<HypervisorEvent>> first, CancellationToken ct)
     {
-        var channel = Channel.CreateBounded<DomainEvent>(new BoundedChannelOptions(Backlog)
+        var channel = Channel.CreateBounded<HypervisorEvent>(new BoundedChannelOptions(Backlog)
         {
             FullMode = BoundedChannelFullMode.DropOldest,
             SingleReader = true,
         });
         listeners[channel] = true;
         ct.Register(() => listeners.TryRemove(channel, out _));
-        return Read(channel, ct);
+        return Read(channel, first, ct);
     }
 
-    private async IAsyncEnumerable<DomainEvent> Read(Channel<DomainEvent> channel, [EnumeratorCancellation] CancellationToken ct)
+    private async IAsyncEnumerable<HypervisorEvent> Read(Channel<HypervisorEvent> channel, Func<IEnumerable<HypervisorEvent>> first, [EnumeratorCancellation] CancellationToken ct)
     {
         try
         {
+            foreach (var told in first())
+            {
+                yield return told;
+            }
+
             await foreach (var happened in channel.Reader.ReadAllAsync(ct))
             {
                 yield return happened;

@@ -111,7 +111,7 @@ public sealed partial class SimulatedHypervisor : IHypervisor, IDisposable
     public Task<HypervisorDescription?> DescribeAsync(HostEndpoint host, CancellationToken ct) => Task.FromResult<HypervisorDescription?>(null);
 
     /// <inheritdoc/>
-    public IAsyncEnumerable<HypervisorEvent> EventsAsync(CancellationToken ct) => state.Events.Listen(ct);
+    public IAsyncEnumerable<HypervisorEvent> EventsAsync(CancellationToken ct) => state.Events.Listen(state.Connections, ct);
 
     /// <inheritdoc/>
     public void Dispose()

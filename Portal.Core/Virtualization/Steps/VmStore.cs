@@ -248,7 +248,7 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
         return true;
     }
 
-    private static Task<int> GiveBackAsync(PortalDbContext db, Guid hostId, int cpus, long memory, CancellationToken ct) =>
+    internal static Task<int> GiveBackAsync(PortalDbContext db, Guid hostId, int cpus, long memory, CancellationToken ct) =>
         db.Hosts.Where(h => h.Id == hostId).ExecuteUpdateAsync(
             set => set.SetProperty(h => h.MemoryClaimed, h => h.MemoryClaimed - memory).SetProperty(h => h.CpusClaimed, h => h.CpusClaimed - cpus), ct);
 }
