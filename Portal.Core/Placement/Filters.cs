@@ -28,7 +28,7 @@ internal sealed class LocationFilter : IHostFilter
     };
 }
 
-/// <summary>Only hosts that are up.</summary>
+/// <summary>Only hosts that are up. What is in the memory of a host in maintenance already may go on there: maintenance takes nothing new.</summary>
 internal sealed class StateFilter : IHostFilter
 {
     private const string Maintenance = "state.maintenance";
@@ -39,6 +39,7 @@ internal sealed class StateFilter : IHostFilter
     public string? Refuse(PlacementRequest request, HostCandidate host, DateTimeOffset now) => host.State switch
     {
         HostState.Up => null,
+        HostState.Maintenance or HostState.PreparingForMaintenance when request.Purpose.Stays() => null,
         HostState.Maintenance => Maintenance,
         HostState.NonResponsive => NonResponsive,
         HostState.PreparingForMaintenance => Maintenance,

@@ -16,6 +16,23 @@ public enum PlacementPurpose
 
     /// <summary>A person asks where it could run; nothing is claimed.</summary>
     Preview,
+
+    /// <summary>A paused VM runs on, where it is.</summary>
+    Resume,
+
+    /// <summary>A running VM's guest boots anew, where it is.</summary>
+    Reboot,
+}
+
+/// <summary>What purposes have in common.</summary>
+public static class PlacementPurposes
+{
+    /// <summary>Whether the VM is in its host's memory and goes nowhere: then only that host is asked about, and only whether it qualifies.</summary>
+    public static bool Stays(this PlacementPurpose purpose) => purpose switch
+    {
+        PlacementPurpose.Resume or PlacementPurpose.Reboot => true,
+        PlacementPurpose.Create or PlacementPurpose.Start or PlacementPurpose.Migrate or PlacementPurpose.Preview => false,
+    };
 }
 
 /// <summary>A question to placement.</summary>

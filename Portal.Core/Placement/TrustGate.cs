@@ -17,7 +17,7 @@ namespace Portal.Core.Placement;
 public sealed record GatePass(Guid HostId, string HostName, Guid DecisionId, string Sentence);
 
 /// <summary>
-/// The one enforcement point: no VM is created, started or moved but through here. Decides on the snapshot, makes the
+/// The one enforcement point: no VM is created, started, resumed, rebooted or moved but through here. Decides on the snapshot, makes the
 /// evidence fresh enough, then claims with one conditional update that checks capacity, state and trust at once.
 /// </summary>
 /// <param name="contexts">The database.</param>
@@ -43,7 +43,7 @@ public sealed class TrustGate(
     /// <summary>How long after its admission a VM may start on the evidence it was admitted with, where the cluster allows none older than zero.</summary>
     public static readonly TimeSpan AdmissionToStart = TimeSpan.FromSeconds(30);
 
-    /// <summary>Finds a host for a VM and claims it: sets the VM's target host, or on a start where it is already placed, confirms that one.</summary>
+    /// <summary>Finds a host for a VM and claims it: sets the VM's target host, or where it is placed already and stays, confirms that one.</summary>
     /// <param name="request">The question; <see cref="PlacementRequest.VirtualMachineId"/> must be set.</param>
     /// <param name="vmName">The VM's name, for sentences.</param>
     /// <param name="operationId">The operation that holds the VM.</param>
@@ -199,7 +199,8 @@ public sealed class TrustGate(
     {
         var (request, now) = (entry.Request, time.GetUtcNow());
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
-        var hosts = db.Hosts.Where(h => h.Id == host.HostId && h.ClusterId == request.ClusterId && h.State == HostState.Up);
+        var hosts = db.Hosts.Where(h => h.Id == host.HostId && h.ClusterId == request.ClusterId);
+        hosts = request.Purpose.Stays() ? hosts.Where(h => h.State != HostState.NonResponsive) : hosts.Where(h => h.State == HostState.Up);
         if (request.TrustLevel == TrustLevel.Trusted)
         {
             hosts = hosts.Where(EffectiveTrust.Of(db, now, Oldest(cluster, entry), cluster.PolicyRevision));
@@ -276,7 +277,7 @@ public sealed class TrustGate(
             .ToList();
         told = told with { Counts = counts };
         var why = decision.Considered == 0 ? "the cluster has no host" : string.Join(", ", counts.Select(c => $"{c.Hosts} {c.Words}"));
-        var refusal = Refusal.Conflict(
+        var refusal = entry.Request.Purpose.Stays() ? StaysOut(entry, told) : Refusal.Conflict(
             "placement.no_host",
             $"No host of {decision.Considered} can take '{entry.VmName}' with trust level {entry.Request.TrustLevel.ToString().ToLowerInvariant()}: {why}.",
             "Free or add capacity, bring hosts back to trust, or ask for less.");
@@ -286,6 +287,17 @@ public sealed class TrustGate(
         await db.SaveChangesAsync(ct);
         feed.Publish(Change.Of(ChangeTopic.Audit));
         return refusal;
+    }
+
+    /// <summary>Of a VM that goes nowhere only its own host's reasons matter.</summary>
+    private static Refusal StaysOut(GateEntry entry, PlacementDecision told)
+    {
+        var host = told.Refused.FirstOrDefault(r => r.HostId == entry.Request.CurrentHostId);
+        var doing = entry.Request.Purpose is PlacementPurpose.Resume ? "run on" : "be rebooted";
+        return Refusal.Conflict(
+            "placement.host_refused",
+            $"'{entry.VmName}' may not {doing} on {host?.HostName ?? "its host"}: {(host is null ? "it is not among the hosts of its cluster." : string.Join(" ", host.Reasons.Select(r => r.Sentence)))}",
+            "Bring that host back to trust, or move the virtual machine to one that qualifies.");
     }
 
     private string LateWords(string code) => code == "claim.lost" ? "changed while this was decided" : placer.Words(code);

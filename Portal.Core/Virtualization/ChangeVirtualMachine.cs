@@ -11,7 +11,7 @@ using Portal.Core.Virtualization.Steps;
 
 namespace Portal.Core.Virtualization;
 
-/// <summary>Starts, shuts down, stops, migrates, edits and deletes VMs: takes hold of the VM, records the operation and lets it run.</summary>
+/// <summary>Starts, shuts down, stops, suspends, resumes, reboots, migrates, edits and deletes VMs: takes hold of the VM, records the operation and lets it run.</summary>
 /// <param name="contexts">The database.</param>
 /// <param name="access">Who may.</param>
 /// <param name="audit">Where refusals are told.</param>
@@ -30,9 +30,10 @@ public sealed partial class ChangeVirtualMachine(
     TimeProvider time,
     ILogger<ChangeVirtualMachine> log)
 {
-    /// <summary>Starts it, where it is or on another host that qualifies.</summary>
-    public Task<Outcome<Guid>> StartAsync(Caller caller, Guid id, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Start, "Start", VirtualMachineAction.Start, (_, work) => work, ct);
+    /// <summary>Starts it, where it is or on another host that qualifies; a paused one runs on where it is, as <see cref="ResumeAsync"/> does.</summary>
+    public async Task<Outcome<Guid>> StartAsync(Caller caller, Guid id, CancellationToken ct) => await IsPausedAsync(id, ct)
+        ? await ResumeAsync(caller, id, ct)
+        : await BeginAsync(caller, id, VirtualMachineOperations.Start, "Start", VirtualMachineAction.Start, (_, work) => work, ct);
 
     /// <summary>Asks the guest to shut down.</summary>
     public Task<Outcome<Guid>> ShutdownAsync(Caller caller, Guid id, CancellationToken ct) =>
@@ -42,13 +43,28 @@ public sealed partial class ChangeVirtualMachine(
     public Task<Outcome<Guid>> StopAsync(Caller caller, Guid id, CancellationToken ct) =>
         BeginAsync(caller, id, VirtualMachineOperations.Stop, "Stop", VirtualMachineAction.Stop, (_, work) => work, ct);
 
+    /// <summary>Stops its CPUs; it stays in its host's memory.</summary>
+    public Task<Outcome<Guid>> SuspendAsync(Caller caller, Guid id, CancellationToken ct) =>
+        BeginAsync(caller, id, VirtualMachineOperations.Suspend, "Suspend", VirtualMachineAction.Suspend, (_, work) => work, ct);
+
+    /// <summary>Lets a paused one run on where it is, if that host qualifies now as it must for a start. It never moves.</summary>
+    public Task<Outcome<Guid>> ResumeAsync(Caller caller, Guid id, CancellationToken ct) =>
+        BeginAsync(caller, id, VirtualMachineOperations.Resume, "Resume", VirtualMachineAction.Resume, Stays, ct);
+
+    /// <summary>Asks the guest to reboot, if its host qualifies now as it must for a start.</summary>
+    public Task<Outcome<Guid>> RebootAsync(Caller caller, Guid id, CancellationToken ct) =>
+        BeginAsync(caller, id, VirtualMachineOperations.Reboot, "Reboot", VirtualMachineAction.Reboot, Stays, ct);
+
     /// <summary>Moves it, running or not, to a host that qualifies: the given one, or the best.</summary>
     public Task<Outcome<Guid>> MigrateAsync(Caller caller, Guid id, Guid? targetHostId, CancellationToken ct) =>
         BeginAsync(caller, id, VirtualMachineOperations.Migrate, "Migrate", VirtualMachineAction.Migrate, (_, work) => work with { OnlyHostId = targetHostId }, ct);
 
     /// <summary>Deletes it and its disk; it must be down.</summary>
-    public Task<Outcome<Guid>> DeleteAsync(Caller caller, Guid id, CancellationToken ct) =>
-        BeginAsync(caller, id, VirtualMachineOperations.Delete, "Delete", VirtualMachineAction.Delete, (_, work) => work, ct);
+    public Task<Outcome<Guid>> DeleteAsync(Caller caller, Guid id, CancellationToken ct) => DeleteAsync(caller, id, withDisks: true, ct);
+
+    /// <summary>Deletes it; it must be down. Without its disk, the disk stays in its storage pool and nobody's.</summary>
+    public Task<Outcome<Guid>> DeleteAsync(Caller caller, Guid id, bool withDisks, CancellationToken ct) =>
+        BeginAsync(caller, id, VirtualMachineOperations.Delete, "Delete", VirtualMachineAction.Delete, (_, work) => work with { KeepsDisks = !withDisks }, ct);
 
     /// <summary>Changes it.</summary>
     public async Task<Outcome<Guid>> EditAsync(Caller caller, Guid id, VirtualMachineEdit edit, CancellationToken ct)
@@ -65,6 +81,15 @@ public sealed partial class ChangeVirtualMachine(
         }
 
         return await BeginAsync(caller, id, VirtualMachineOperations.Edit, "Edit", VirtualMachineAction.Edit, (vm, work) => Edited(vm, work, edit), ct, (db, vm) => QualifiesAsync(db, vm, edit, ct));
+    }
+
+    private static VmWork Stays(VirtualMachine vm, VmWork work) => work with { OnlyHostId = vm.HostId };
+
+    /// <summary>Only which way to go; what is recorded checks the state again.</summary>
+    private async Task<bool> IsPausedAsync(Guid id, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        return await db.VirtualMachines.AnyAsync(v => v.Id == id && v.Status == VirtualMachineStatus.Paused, ct);
     }
 
     private static VmWork Edited(VirtualMachine vm, VmWork work, VirtualMachineEdit edit) => work with
@@ -184,9 +209,12 @@ public sealed partial class ChangeVirtualMachine(
             HostId = vm.HostId,
             StatusBefore = vm.Status,
         });
+
+        // Restarts in a row are counted from when a person started it last.
+        var restarts = caller.Person.Is(Person.Portal) ? vm.Restarts + 1 : 0;
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
         var held = await db.VirtualMachines.Where(v => v.Id == vm.Id && v.OperationId == null && v.Status == vm.Status && v.HostId == vm.HostId)
-            .ExecuteUpdateAsync(set => set.SetProperty(v => v.OperationId, operationId), ct);
+            .ExecuteUpdateAsync(set => set.SetProperty(v => v.OperationId, operationId).SetProperty(v => v.Restarts, v => kind == VirtualMachineOperations.Start ? restarts : v.Restarts), ct);
         if (held != 1)
         {
             return Refusals.Busy(vm.Name);

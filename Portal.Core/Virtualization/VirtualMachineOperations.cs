@@ -24,6 +24,15 @@ public static class VirtualMachineOperations
     /// <summary>Pull the plug.</summary>
     public const string Stop = "vm.stop";
 
+    /// <summary>Stop its CPUs; it stays in memory.</summary>
+    public const string Suspend = "vm.suspend";
+
+    /// <summary>Let a paused one run on.</summary>
+    public const string Resume = "vm.resume";
+
+    /// <summary>Boot its guest anew.</summary>
+    public const string Reboot = "vm.reboot";
+
     /// <summary>Move to another host.</summary>
     public const string Migrate = "vm.migrate";
 
@@ -43,6 +52,16 @@ internal static class VmOperations
             Machine = new DomainMachine(vm.MachineType, vm.Firmware, vm.HasTpm),
             Storage = new DomainStorage(vm.Pool, vm.Image),
         };
+
+    /// <summary>What a VM is doing by what its host reports; null: the host does not have it.</summary>
+    public static VirtualMachineStatus StatusOf(DomainState? state) => state switch
+    {
+        DomainState.Running => VirtualMachineStatus.Up,
+        DomainState.ShuttingDown => VirtualMachineStatus.PoweringDown,
+        DomainState.ShutOff => VirtualMachineStatus.Down,
+        DomainState.Paused => VirtualMachineStatus.Paused,
+        null => VirtualMachineStatus.Unknown,
+    };
 
     public static string Words(VirtualMachineStatus status) => status switch
     {

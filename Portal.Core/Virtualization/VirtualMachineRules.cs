@@ -15,13 +15,22 @@ public enum VirtualMachineAction
     /// <summary>Pull the plug.</summary>
     Stop,
 
+    /// <summary>Stop its CPUs; it stays in memory.</summary>
+    Suspend,
+
+    /// <summary>Let it run on.</summary>
+    Resume,
+
+    /// <summary>Boot its guest anew.</summary>
+    Reboot,
+
     /// <summary>Move it to another host.</summary>
     Migrate,
 
     /// <summary>Change words, size or trust level.</summary>
     Edit,
 
-    /// <summary>Delete it with its disk.</summary>
+    /// <summary>Delete it, with its disk or without.</summary>
     Delete,
 }
 
@@ -47,9 +56,12 @@ public static class VirtualMachineRules
     {
         VirtualMachineAction.Start => vm.Status is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? null : "It must be down to be started.",
         VirtualMachineAction.Shutdown => vm.Status is VirtualMachineStatus.Up ? null : "It must be up to be shut down.",
-        VirtualMachineAction.Stop => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.PoweringDown or VirtualMachineStatus.Unknown ? null : "It must be running to be stopped.",
-        VirtualMachineAction.Migrate => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Down && vm.HostId is not null ? null : "It must be up or down, and on a host, to be moved.",
-        VirtualMachineAction.Edit => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Down ? null : "It must be up or down to be changed.",
+        VirtualMachineAction.Stop => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Paused or VirtualMachineStatus.PoweringDown or VirtualMachineStatus.Unknown ? null : "It must be running to be stopped.",
+        VirtualMachineAction.Suspend => vm.Status is VirtualMachineStatus.Up ? null : "It must be up to be suspended.",
+        VirtualMachineAction.Resume => vm.Status is VirtualMachineStatus.Paused ? null : "It must be paused to be resumed.",
+        VirtualMachineAction.Reboot => vm.Status is VirtualMachineStatus.Up ? null : "It must be up to be rebooted.",
+        VirtualMachineAction.Migrate => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Paused or VirtualMachineStatus.Down && vm.HostId is not null ? null : "It must be up, paused or down, and on a host, to be moved.",
+        VirtualMachineAction.Edit => vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Paused or VirtualMachineStatus.Down ? null : "It must be up, paused or down to be changed.",
         VirtualMachineAction.Delete => vm.Status is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? null : "Stop it first.",
     };
 }

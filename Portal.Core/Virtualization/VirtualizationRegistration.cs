@@ -27,7 +27,7 @@ public static class VirtualizationRegistration
         foreach (var kind in Kinds)
         {
             services.AddSingleton<IOperationKind>(provider => kind(new Parts(
-                provider.GetRequiredService<Hypervisors>(), provider.GetRequiredService<VmStore>(), provider.GetRequiredService<TrustGate>())));
+                provider.GetRequiredService<Hypervisors>(), provider.GetRequiredService<VmStore>(), provider.GetRequiredService<TrustGate>(), provider.GetRequiredService<TimeProvider>())));
         }
 
         return services;
@@ -50,7 +50,7 @@ public static class VirtualizationRegistration
             VirtualMachineOperations.Start,
             p.Mark(VirtualMachineStatus.Starting),
             new AdmitStep(p.Gate, p.Store, PlacementPurpose.Start),
-            new MoveStep(p.Hypervisors, p.Store, p.Gate),
+            new MoveStep(p.Hypervisors, p.Store, p.Gate, p.Time),
             new BootStep(p.Hypervisors, p.Store, p.Gate),
             p.Finish(VirtualMachineStatus.Up, "vm.started", w => $"Virtual machine '{w.Name}' was started on {w.HostName}.")),
         p => Kind(
@@ -64,10 +64,26 @@ public static class VirtualizationRegistration
             new StopStep(p.Hypervisors, p.Store),
             p.Finish(VirtualMachineStatus.Down, "vm.stopped", w => $"Virtual machine '{w.Name}' was stopped.")),
         p => Kind(
+            VirtualMachineOperations.Suspend,
+            new PauseStep(p.Hypervisors, p.Store),
+            p.Finish(VirtualMachineStatus.Paused, "vm.suspended", w => $"Virtual machine '{w.Name}' was suspended; it stays in its host's memory.")),
+        p => Kind(
+            VirtualMachineOperations.Resume,
+            p.Mark(VirtualMachineStatus.Starting),
+            new AdmitStep(p.Gate, p.Store, PlacementPurpose.Resume),
+            new ResumeStep(p.Hypervisors, p.Store, p.Gate),
+            p.Finish(VirtualMachineStatus.Up, "vm.resumed", w => $"Virtual machine '{w.Name}' runs on, on {w.HostName}.")),
+        p => Kind(
+            VirtualMachineOperations.Reboot,
+            p.Mark(VirtualMachineStatus.PoweringDown),
+            new AdmitStep(p.Gate, p.Store, PlacementPurpose.Reboot),
+            new RebootStep(p.Hypervisors, p.Store, p.Gate),
+            p.Finish(VirtualMachineStatus.Up, "vm.rebooted", w => $"The guest of '{w.Name}' was asked to reboot on {w.HostName}.")),
+        p => Kind(
             VirtualMachineOperations.Migrate,
             p.Mark(VirtualMachineStatus.Migrating),
             new AdmitStep(p.Gate, p.Store, PlacementPurpose.Migrate),
-            new MoveStep(p.Hypervisors, p.Store, p.Gate),
+            new MoveStep(p.Hypervisors, p.Store, p.Gate, p.Time),
             new LetGoStep(p.Store, "vm.migrated", w => $"Virtual machine '{w.Name}' was moved to {w.HostName}.")),
         p => Kind(
             VirtualMachineOperations.Edit,
@@ -83,7 +99,7 @@ public static class VirtualizationRegistration
 
     private static OperationKind<VmWork> Kind(string kind, params IReadOnlyList<OperationStep<VmWork>> steps) => new(kind, steps);
 
-    internal sealed record Parts(Hypervisors Hypervisors, VmStore Store, TrustGate Gate)
+    internal sealed record Parts(Hypervisors Hypervisors, VmStore Store, TrustGate Gate, TimeProvider Time)
     {
         public FinishStep Finish(VirtualMachineStatus status, string @event, Func<VmWork, string> sentence) => new(Store, status, @event, sentence);
 

@@ -27,6 +27,24 @@ internal abstract class HostStep(Hypervisors hypervisors, VmStore store) : Opera
     protected async Task<(IHypervisor Hypervisor, HostEndpoint Host)?> WhereAsync(Guid? hostId, CancellationToken ct) =>
         hostId is { } id && await hypervisors.EndpointAsync(id, ct) is { } host ? (hypervisors.Of(host), host) : null;
 
+    /// <summary>Whether the host says, after an interruption, that there is nothing left to do: the VM does not run there any more. What it does instead is kept.</summary>
+    protected async Task<bool> RunsNoMoreAsync(OperationContext<VmWork> context, CancellationToken ct)
+    {
+        if (await WhereAsync(context.Data.SourceHostId, ct) is not var (hypervisor, host)
+            || await hypervisor.FindAsync(host, context.Data.VirtualMachineId, ct) is not { Reached: true } found
+            || found.Domain?.State is DomainState.Running)
+        {
+            return false;
+        }
+
+        context.Data.StatusAfter = VmOperations.StatusOf(found.Domain?.State);
+        return true;
+    }
+
+    /// <summary>Whether a VM may run on its host: a host that lost trust keeps none that requires it.</summary>
+    protected static async Task<bool> MayRunAsync(TrustGate gate, VirtualMachine vm, CancellationToken ct) =>
+        vm.TrustLevel == TrustLevel.Any || (vm.HostId is { } host && await gate.StillTrustedAsync(host, ct));
+
     /// <summary>The host it was admitted to does not qualify any more.</summary>
     protected static Refusal NotNow(VmWork work, HostEndpoint host, HostReason why) => Refusal.Conflict(
         "trust.lost",
@@ -74,78 +92,16 @@ internal sealed class DefineStep(Hypervisors hypervisors, VmStore store) : HostS
             return;
         }
 
-        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, withDisks: true, ct);
+        var (id, answer) = (context.Data.VirtualMachineId, await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, withDisks: true, ct));
+        if (answer.Result == HypervisorResult.Failed && (await hypervisor.StopAsync(host, id, ct)).IsSo)
+        {
+            // Somebody started it behind our back before it was ever finished.
+            answer = await hypervisor.DeleteAsync(host, id, withDisks: true, ct);
+        }
+
         if (!answer.IsSo && answer.Result != HypervisorResult.NotFound)
         {
             throw new InvalidOperationException($"Could not remove a half-made machine from {host.Name}: {answer.Sentence}");
-        }
-    }
-}
-
-/// <summary>Moves the VM to the host the gate claimed, if that is another one.</summary>
-internal sealed class MoveStep(Hypervisors hypervisors, VmStore store, TrustGate gate) : HostStep(hypervisors, store)
-{
-    public override string Title => "Move it to the host";
-
-    public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct)
-    {
-        var vm = await Store.FindAsync(context.Data.VirtualMachineId, ct);
-        return vm is { TargetHostId: null } && vm.HostId == context.Data.HostId ? "Moved before the interruption." : null;
-    }
-
-    public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
-    {
-        var work = context.Data;
-        if (work.HostId == work.SourceHostId)
-        {
-            return "It stays where it is.";
-        }
-
-        if (await WhereAsync(work.SourceHostId, ct) is not var (hypervisor, source) || await WhereAsync(work.HostId, ct) is not var (_, target))
-        {
-            return NoHost(work);
-        }
-
-        if (await Store.FindAsync(work.VirtualMachineId, ct) is not { } vm)
-        {
-            return NoHost(work);
-        }
-
-        if (await gate.WhyNotNowAsync(vm, target.Id, context.Operation.Id, ct) is { } why)
-        {
-            return NotNow(work, target, why);
-        }
-
-        var settings = await Store.MigrationSettingsAsync(work.ClusterId, ct);
-        var answer = await hypervisor.MigrateAsync(source, target, work.VirtualMachineId, settings, null, ct);
-        if (!answer.IsSo)
-        {
-            return Refused("vm.move.failed", $"Moving it from {source.Name}", target.Name, answer);
-        }
-
-        await Store.SettleAsync(work.VirtualMachineId, context.Operation.Id, Runs(work), ct);
-        return $"Moved from {source.Name} to {target.Name}.";
-    }
-
-    private static bool Runs(VmWork work) => work.StatusBefore is VirtualMachineStatus.Up or VirtualMachineStatus.Paused;
-
-    /// <summary>A move that did not happen leaves the VM at its source; one that did is kept, for the claim has been settled with it.</summary>
-    public override async Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)
-    {
-        if (await WhereAsync(context.Data.HostId, ct) is not var (hypervisor, target) || context.Data.HostId == context.Data.SourceHostId)
-        {
-            return;
-        }
-
-        var there = await hypervisor.FindAsync(target, context.Data.VirtualMachineId, ct);
-        if (!there.Reached)
-        {
-            throw new InvalidOperationException($"Cannot tell whether the machine reached {target.Name}: it does not answer.");
-        }
-
-        if (there.Domain is not null)
-        {
-            await Store.SettleAsync(context.Data.VirtualMachineId, context.Operation.Id, Runs(context.Data), ct);
         }
     }
 }
@@ -164,7 +120,7 @@ internal sealed class BootStep(Hypervisors hypervisors, VmStore store, TrustGate
         }
 
         var found = await hypervisor.FindAsync(host, context.Data.VirtualMachineId, ct);
-        return found.Domain?.State == DomainState.Running && await MayRunAsync(vm!, ct) ? "Started before the interruption." : null;
+        return found.Domain?.State == DomainState.Running && await MayRunAsync(gate, vm!, ct) ? "Started before the interruption." : null;
     }
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
@@ -187,7 +143,7 @@ internal sealed class BootStep(Hypervisors hypervisors, VmStore store, TrustGate
             return Refused("vm.start.failed", "Starting it", host.Name, answer);
         }
 
-        if (!await MayRunAsync(vm, ct))
+        if (!await MayRunAsync(gate, vm, ct))
         {
             await hypervisor.StopAsync(host, work.VirtualMachineId, ct);
             return TrustLost(work, host);
@@ -211,9 +167,6 @@ internal sealed class BootStep(Hypervisors hypervisors, VmStore store, TrustGate
         }
     }
 
-    private async Task<bool> MayRunAsync(VirtualMachine vm, CancellationToken ct) =>
-        vm.TrustLevel == TrustLevel.Any || (vm.HostId is { } host && await gate.StillTrustedAsync(host, ct));
-
     private static Refusal TrustLost(VmWork work, HostEndpoint host) => Refusal.Conflict(
         "trust.lost",
         $"{host.Name} lost trust while '{work.Name}' was starting; the start was undone.",
@@ -227,7 +180,8 @@ internal sealed class ShutdownStep(Hypervisors hypervisors, VmStore store) : Hos
 
     public override bool IsPointOfNoReturn => true;
 
-    public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
+    public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) =>
+        await RunsNoMoreAsync(context, ct) ? "It does not run any more since the interruption, or is on its way there." : null;
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
@@ -250,7 +204,9 @@ internal sealed class StopStep(Hypervisors hypervisors, VmStore store) : HostSte
 
     public override bool IsPointOfNoReturn => true;
 
-    public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
+    /// <summary>A machine that is gone from its host is not running there: without asking, a crash in the middle would wait for it for ever.</summary>
+    public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) =>
+        await RunsNoMoreAsync(context, ct) && context.Data.StatusAfter is VirtualMachineStatus.Down or VirtualMachineStatus.Unknown ? "It does not run any more since the interruption." : null;
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
@@ -259,6 +215,7 @@ internal sealed class StopStep(Hypervisors hypervisors, VmStore store) : HostSte
             return NoHost(context.Data);
         }
 
+        context.Data.StatusAfter = null;
         var answer = await hypervisor.StopAsync(host, context.Data.VirtualMachineId, ct);
         return answer.IsSo ? $"Stopped on {host.Name}." : Refused("vm.stop.failed", "Stopping it", host.Name, answer);
     }
@@ -273,11 +230,8 @@ internal sealed class RemoveStep(Hypervisors hypervisors, VmStore store) : HostS
 
     public override bool IsPointOfNoReturn => true;
 
-    public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) =>
-        await WhereAsync(context.Data.SourceHostId, ct) is var (hypervisor, host)
-        && await hypervisor.FindAsync(host, context.Data.VirtualMachineId, ct) is { Reached: true, Domain: null }
-            ? $"Removed from {host.Name} before the interruption."
-            : null;
+    /// <summary>Removed again rather than looked for: a machine that is gone may have left its disk behind.</summary>
+    public override Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.FromResult<string?>(null);
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
@@ -286,9 +240,9 @@ internal sealed class RemoveStep(Hypervisors hypervisors, VmStore store) : HostS
             return "It was on no host.";
         }
 
-        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, withDisks: true, ct);
+        var answer = await hypervisor.DeleteAsync(host, context.Data.VirtualMachineId, withDisks: !context.Data.KeepsDisks, ct);
         return answer.IsSo || answer.Result == HypervisorResult.NotFound
-            ? $"Removed from {host.Name}."
+            ? $"Removed from {host.Name}{(context.Data.KeepsDisks ? "; its disk stays" : "")}."
             : Refused("vm.delete.failed", "Removing it", host.Name, answer);
     }
 

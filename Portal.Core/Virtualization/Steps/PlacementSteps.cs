@@ -15,6 +15,7 @@ internal class AdmitStep(TrustGate gate, VmStore store, PlacementPurpose purpose
         PlacementPurpose.Start => "Check the host, or find another",
         PlacementPurpose.Migrate => "Find a target host and claim capacity",
         PlacementPurpose.Preview => "Look where it could run",
+        PlacementPurpose.Resume or PlacementPurpose.Reboot => "Check its host",
     };
 
     /// <summary>A claim that was committed is found in the VM's row; a confirmation of the present host is simply asked for again.</summary>

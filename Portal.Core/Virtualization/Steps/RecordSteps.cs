@@ -19,7 +19,9 @@ internal class FinishStep(VmStore store, VirtualMachineStatus? status, string @e
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
-        await store.ReleaseAsync(context.Data.VirtualMachineId, context.Operation.Id, status ?? context.Data.StatusBefore, (context.Person, @event, sentence(context.Data)), ct, KeptBy(context.Data));
+        var work = context.Data;
+        var words = work.StatusAfter is { } found && found != status ? $"'{work.Name}' was found to be {VmOperations.Words(found)}." : sentence(work);
+        await store.ReleaseAsync(work.VirtualMachineId, context.Operation.Id, work.StatusAfter ?? status ?? work.StatusBefore, (context.Person, @event, words), ct, KeptBy(work));
         return "The result is on record.";
     }
 
@@ -66,11 +68,18 @@ internal sealed class DeleteRowStep(VmStore store) : OperationStep<VmWork>
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var work = context.Data;
-        await store.RemoveAsync(work.VirtualMachineId, context.Operation.Id, (context.Person, "vm.deleted", $"Virtual machine '{work.Name}' was deleted."), ct);
+        await store.RemoveAsync(work.VirtualMachineId, context.Operation.Id, (context.Person, "vm.deleted", $"Virtual machine '{work.Name}' was deleted{Disk(work)}."), ct);
         return "Its CPUs and memory are free for others.";
     }
 
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct) => Task.CompletedTask;
+
+    private static string Disk(VmWork work) => (work.Definition.Storage.Pool, work.KeepsDisks) switch
+    {
+        ("", _) => "",
+        (var pool, true) => $"; its disk stays in storage pool {pool}",
+        (_, false) => " with its disk",
+    };
 }
 
 /// <summary>

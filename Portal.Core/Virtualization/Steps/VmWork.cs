@@ -27,6 +27,12 @@ internal sealed record VmWork
     /// <summary>What it was doing when the operation began.</summary>
     public VirtualMachineStatus StatusBefore { get; init; }
 
+    /// <summary>What it is doing at the end, where a step found that to be other than planned.</summary>
+    public VirtualMachineStatus? StatusAfter { get; set; }
+
+    /// <summary>Whether its disks outlive it.</summary>
+    public bool KeepsDisks { get; init; }
+
     /// <summary>What it was before an edit.</summary>
     public DomainDefinition? Before { get; init; }
 
