@@ -20,7 +20,7 @@ namespace Portal.Core.Virtualization;
 /// <param name="standing">Rows of hosts.</param>
 /// <param name="notes">Rows of VMs.</param>
 /// <param name="strangers">Rows of machines that are not the portal's.</param>
-/// <param name="whereabouts">VMs that are not where they should be.</param>
+/// <param name="strays">VMs that are not where they should be.</param>
 /// <param name="feed">Who listens.</param>
 /// <param name="time">Our clock.</param>
 /// <param name="log">For operators.</param>
@@ -30,7 +30,7 @@ internal sealed partial class HypervisorWatch(
     HostStanding standing,
     MachineNotes notes,
     Strangers strangers,
-    Whereabouts whereabouts,
+    Strays strays,
     IChangeFeed feed,
     TimeProvider time,
     ILogger<HypervisorWatch> log) : BackgroundService
@@ -250,7 +250,7 @@ internal sealed partial class HypervisorWatch(
                 SettleBeside(vmId, host, ct);
                 break;
             default:
-                whereabouts.Forget(vmId);
+                strays.Forget(vmId);
                 break;
         }
     }
@@ -258,7 +258,7 @@ internal sealed partial class HypervisorWatch(
     /// <summary>Notes a VM where it is placed. One that left, and was seen arriving elsewhere before, is settled there.</summary>
     private async Task NotePlacedAsync(VirtualMachine vm, HostEndpoint host, DomainState? state, DomainCause cause, CancellationToken ct)
     {
-        if (vm.OperationId is null && state is null or DomainState.ShutOff && whereabouts.ArrivedAt(vm.Id) is { } arrived && await hypervisors.EndpointAsync(arrived, ct) is { } there)
+        if (vm.OperationId is null && state is null or DomainState.ShutOff && strays.ArrivedAt(vm.Id) is { } arrived && await hypervisors.EndpointAsync(arrived, ct) is { } there)
         {
             SettleBeside(vm.Id, there, ct);
             return;
@@ -275,7 +275,7 @@ internal sealed partial class HypervisorWatch(
         try
         {
             await Task.Yield();
-            await whereabouts.SettleAsync(vmId, host, ct);
+            await strays.SettleAsync(vmId, host, ct);
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {

@@ -22,7 +22,7 @@ public static class VirtualizationRegistration
         services.AddSingleton<HostStanding>();
         services.AddSingleton<MachineNotes>();
         services.AddSingleton<Strangers>();
-        services.AddSingleton<Whereabouts>();
+        services.AddSingleton<Strays>();
         services.AddHostedService<HypervisorWatch>();
         foreach (var kind in Kinds)
         {

@@ -20,7 +20,7 @@ namespace Portal.Core.Virtualization.Watch;
 /// <param name="audit">The audit.</param>
 /// <param name="feed">Who listens.</param>
 /// <param name="time">Our clock.</param>
-internal sealed class Whereabouts(
+internal sealed class Strays(
     Hypervisors hypervisors, IDbContextFactory<PortalDbContext> contexts, VmStore store, MachineNotes notes, AuditLog audit, IChangeFeed feed, TimeProvider time)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
