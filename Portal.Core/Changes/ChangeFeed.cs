@@ -21,6 +21,9 @@ public enum ChangeTopic
     /// <summary>A cluster or its policy.</summary>
     Cluster,
 
+    /// <summary>A template of VMs.</summary>
+    Template,
+
     /// <summary>An attestation server, what it calls hosts, or what it keeps of ours.</summary>
     Service,
 

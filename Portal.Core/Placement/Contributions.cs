@@ -11,7 +11,18 @@ namespace Portal.Core.Placement;
 /// <param name="CpusFree">Virtual CPUs not claimed.</param>
 /// <param name="Memory">Bytes.</param>
 /// <param name="MemoryFree">Bytes not claimed.</param>
-public sealed record HostCandidate(Guid Id, string Name, Guid ClusterId, HostState State, int Cpus, int CpusFree, long Memory, long MemoryFree);
+public sealed record HostCandidate(Guid Id, string Name, Guid ClusterId, HostState State, int Cpus, int CpusFree, long Memory, long MemoryFree)
+{
+    /// <summary>Its storage pools as it described them last; null for a host that has none to describe (a simulated one).</summary>
+    public IReadOnlyList<PoolCandidate>? Pools { get; init; }
+}
+
+/// <summary>A storage pool of a host as placement sees it.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="IsShared">Whether other hosts see the same volumes.</param>
+/// <param name="Available">Bytes.</param>
+/// <param name="Images">Names of volumes disks may be clones of.</param>
+public sealed record PoolCandidate(string Name, bool IsShared, long Available, IReadOnlySet<string> Images);
 
 /// <summary>
 /// Says of one host why it is not eligible. A contribution: a site registers its own with

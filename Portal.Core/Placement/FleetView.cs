@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
@@ -122,6 +123,7 @@ public sealed class FleetView : IDisposable
         var rows = await query
             .Select(h => new HostCandidate(h.Id, h.Name, h.ClusterId, h.State, h.Cpus, (h.Cpus * Host.CpuOvercommit) - h.CpusClaimed, h.Memory, h.Memory - h.MemoryClaimed))
             .ToListAsync(ct);
+        rows = await WithPoolsAsync(db, rows, ids, ct);
         if (ids is null)
         {
             hosts = rows.ToDictionary(h => h.Id);
@@ -149,6 +151,20 @@ public sealed class FleetView : IDisposable
         {
             Replace(rows);
         }
+    }
+
+    /// <summary>Hosts reached by libvirt have pools to describe, and none until they did; of the others only those that described some are known.</summary>
+    private static async Task<List<HostCandidate>> WithPoolsAsync(PortalDbContext db, List<HostCandidate> rows, HashSet<Guid>? ids, CancellationToken ct)
+    {
+        var query = ids is null ? db.HostPools.AsNoTracking() : db.HostPools.AsNoTracking().Where(p => ids.Contains(p.HostId));
+        var pools = (await query.ToListAsync(ct)).ToLookup(
+            p => p.HostId,
+            p => new PoolCandidate(p.Name, p.IsShared, p.Available, (JsonSerializer.Deserialize<List<string>>(p.Volumes) ?? []).ToFrozenSet(StringComparer.Ordinal)));
+        var described = ids is null ? db.Hosts.Where(h => h.LibvirtUri != null) : db.Hosts.Where(h => h.LibvirtUri != null && ids.Contains(h.Id));
+        var reached = await described.Select(h => h.Id).ToHashSetAsync(ct);
+        return pools.Count == 0 && reached.Count == 0
+            ? rows
+            : rows.ConvertAll(r => pools.Contains(r.Id) || reached.Contains(r.Id) ? r with { Pools = [.. pools[r.Id]] } : r);
     }
 
     private void Publish(HashSet<Guid> touched)

@@ -61,6 +61,19 @@ public sealed record PlacementRequest
 
     /// <summary>Only this host will do, when a person chose one.</summary>
     public Guid? OnlyHostId { get; init; }
+
+    /// <summary>The disk it needs; null for none.</summary>
+    public StorageNeed? Storage { get; init; }
+}
+
+/// <summary>A disk somebody needs a place for.</summary>
+/// <param name="Pool">The storage pool.</param>
+/// <param name="Image">The volume of that pool it is a clone of; empty for an empty disk.</param>
+/// <param name="Disk">Bytes.</param>
+public sealed record StorageNeed(string Pool, string Image, long Disk)
+{
+    /// <summary>The need, or null where there is no pool and so no disk.</summary>
+    public static StorageNeed? Of(string pool, string image, long disk) => pool.Length == 0 ? null : new StorageNeed(pool, image, disk);
 }
 
 /// <summary>Why a host is not eligible.</summary>

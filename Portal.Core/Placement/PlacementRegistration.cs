@@ -16,6 +16,7 @@ public static class PlacementRegistration
         services.AddSingleton<IHostFilter, StateFilter>();
         services.AddSingleton<IHostFilter, CpuFilter>();
         services.AddSingleton<IHostFilter, MemoryFilter>();
+        services.AddSingleton<IHostFilter, StorageFilter>();
         services.AddSingleton<IHostWeigher, SpreadWeigher>();
         services.AddSingleton<IHostWeigher, StayWeigher>();
         return services;

@@ -95,16 +95,21 @@ public sealed partial class ChangeVirtualMachine(
     private static VmWork Edited(VirtualMachine vm, VmWork work, VirtualMachineEdit edit) => work with
     {
         Before = work.Definition,
-        DescriptionBefore = vm.Description,
-        DescriptionAfter = edit.Description ?? vm.Description,
+        WordsBefore = VmWords.Of(vm),
+        WordsAfter = new VmWords(edit.Description ?? vm.Description, edit.Priority ?? vm.Priority, edit.RestartsAutomatically ?? vm.RestartsAutomatically),
         Definition = work.Definition with
         {
             Name = edit.Name ?? vm.Name,
             Cpus = edit.Cpus ?? vm.Cpus,
             Memory = edit.Memory ?? vm.Memory,
+            Network = edit.Network ?? vm.Network,
             TrustLevel = edit.TrustLevel ?? vm.TrustLevel,
+            Machine = MachineAfter(vm, edit),
         },
     };
+
+    private static DomainMachine MachineAfter(VirtualMachine vm, VirtualMachineEdit edit) =>
+        new(edit.MachineType ?? vm.MachineType, edit.Firmware ?? vm.Firmware, edit.HasTpm ?? vm.HasTpm);
 
     /// <summary>Another trust level must be allowed, and raising it on a running VM needs its host to qualify now.</summary>
     private async Task<Refusal?> QualifiesAsync(PortalDbContext db, VirtualMachine vm, VirtualMachineEdit edit, CancellationToken ct)
@@ -113,6 +118,17 @@ public sealed partial class ChangeVirtualMachine(
         if (resizes && vm.Status != VirtualMachineStatus.Down)
         {
             return Refusals.WrongState(vm.Name, VmOperations.Words(vm.Status), "CPUs and memory can be changed while it is down.");
+        }
+
+        var machine = MachineAfter(vm, edit);
+        if ((machine != VmOperations.DefinitionOf(vm).Machine || (edit.Network is { } network && network != vm.Network)) && vm.Status != VirtualMachineStatus.Down)
+        {
+            return Refusals.WrongState(vm.Name, VmOperations.Words(vm.Status), "Its board, firmware, TPM and network can be changed while it is down.");
+        }
+
+        if (VirtualMachineLimits.WhyNotTogether(vm.Pool, vm.Image, machine.Type, machine.Firmware) is { } together)
+        {
+            return together;
         }
 
         if (edit.Name is { } wanted && wanted != vm.Name && vm.Status != VirtualMachineStatus.Down)

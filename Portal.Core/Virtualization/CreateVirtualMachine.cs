@@ -97,8 +97,18 @@ public sealed partial class CreateVirtualMachine(
             return Refusal.Invalid("vm.template.unknown", "template.id", $"There is no template '{request.TemplateId}'.", "Name a template that exists.");
         }
 
-        return await db.VirtualMachines.AnyAsync(v => v.Name == request.Name, ct) ? Refusals.NameTaken(request.Name) : template;
+        if (await db.VirtualMachines.AnyAsync(v => v.Name == request.Name, ct))
+        {
+            return Refusals.NameTaken(request.Name);
+        }
+
+        var pool = request.Pool ?? template.Pool;
+        var together = VirtualMachineLimits.WhyNotTogether(pool, ImageOf(request, template), request.MachineType ?? template.MachineType, request.Firmware ?? template.Firmware);
+        return together is null ? template : together;
     }
+
+    /// <summary>Whoever asks for no disk asks for no image, whatever the template says.</summary>
+    private static string ImageOf(NewVirtualMachine request, Template template) => request.Image ?? (request.Pool is "" ? "" : template.Image);
 
     private (VirtualMachine Vm, Operation Operation) Record(Caller caller, NewVirtualMachine request, Template template, string kind)
     {
@@ -112,7 +122,14 @@ public sealed partial class CreateVirtualMachine(
             Cpus = request.Cpus ?? template.Cpus,
             Memory = request.Memory ?? template.Memory,
             Disk = request.Disk ?? template.Disk,
-            Network = request.Network,
+            Network = request.Network ?? template.Network,
+            Pool = request.Pool ?? template.Pool,
+            Image = ImageOf(request, template),
+            MachineType = request.MachineType ?? template.MachineType,
+            Firmware = request.Firmware ?? template.Firmware,
+            HasTpm = request.HasTpm ?? template.HasTpm,
+            Priority = request.Priority,
+            RestartsAutomatically = request.RestartsAutomatically,
             TrustLevel = request.TrustLevel,
             OperationId = operationId,
             CreatedBy = caller.Person.Name,

@@ -23,6 +23,13 @@ public static class VirtualizationRegistration
         services.AddSingleton<MachineNotes>();
         services.AddSingleton<Strangers>();
         services.AddSingleton<Strays>();
+        services.AddSingleton<AutomaticRestarts>();
+        services.AddHostedService(provider => provider.GetRequiredService<AutomaticRestarts>());
+        services.AddSingleton<CreateTemplate>();
+        services.AddSingleton<EditTemplate>();
+        services.AddSingleton<DeleteTemplate>();
+        services.AddSingleton<TemplateDirectory>();
+        services.AddSingleton<StorageDirectory>();
         services.AddHostedService<HypervisorWatch>();
         foreach (var kind in Kinds)
         {

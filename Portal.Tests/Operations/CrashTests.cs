@@ -1,4 +1,5 @@
 using Microsoft.EntityFrameworkCore;
+using Portal.Core;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Simulation;
@@ -79,6 +80,22 @@ public sealed class CrashTests
     }
 
     [Fact]
+    public Task Suspend_InterruptedAnywhere_EndsPausedOnce() =>
+        ChangeInterruptedAnywhereAsync(DomainState.Paused, (change, vm, ct) => change.SuspendAsync(TrustedPool.Operator, vm, ct));
+
+    [Fact]
+    public Task Resume_InterruptedAnywhere_EndsRunningOnce() =>
+        ChangeInterruptedAnywhereAsync(DomainState.Running, (change, vm, ct) => change.ResumeAsync(TrustedPool.Operator, vm, ct), paused: true);
+
+    [Fact]
+    public Task Reboot_InterruptedAnywhere_EndsRunning() =>
+        ChangeInterruptedAnywhereAsync(DomainState.Running, (change, vm, ct) => change.RebootAsync(TrustedPool.Operator, vm, ct));
+
+    [Fact]
+    public Task MigrateOfAPausedVm_InterruptedAnywhere_EndsPausedOnce() =>
+        ChangeInterruptedAnywhereAsync(DomainState.Paused, (change, vm, ct) => change.MigrateAsync(TrustedPool.Operator, vm, null, ct), paused: true);
+
+    [Fact]
     public async Task Cancel_BeforeItRan_UndoesAndSaysSo()
     {
         await using var pool = await TrustedPool.StartAsync(hosts: 1);
@@ -90,6 +107,33 @@ public sealed class CrashTests
         Assert.Equal(OperationState.Cancelled, view.Operation.State);
         Assert.Null(await pool.VmAsync("web-1"));
         await pool.AssertNoCapacityLeakedAsync();
+    }
+
+    private static async Task ChangeInterruptedAnywhereAsync(DomainState ends, Func<ChangeVirtualMachine, Guid, CancellationToken, Task<Outcome<Guid>>> begin, bool paused = false)
+    {
+        for (var at = 0; ; at++)
+        {
+            await using var pool = await TrustedPool.StartAsync(hosts: 2);
+            await pool.CreateAsync("web-1", start: true);
+            var vm = (await pool.VmAsync("web-1"))!;
+            if (paused)
+            {
+                await pool.RunAsync(TrustedPool.Expect(await pool.Get<ChangeVirtualMachine>().SuspendAsync(TrustedPool.Operator, vm.Id, pool.Ct)));
+            }
+
+            var operation = TrustedPool.Expect(await begin(pool.Get<ChangeVirtualMachine>(), vm.Id, pool.Ct));
+            var interrupted = await InterruptAsync(pool, operation, at);
+            var view = await pool.RunAsync(operation);
+
+            Assert.True(view.Operation.State == OperationState.Succeeded, $"interrupted at {at}: {view.Operation.Failure}");
+            Assert.Equal(ends is DomainState.Paused ? VirtualMachineStatus.Paused : VirtualMachineStatus.Up, (await pool.VmAsync("web-1"))!.Status);
+            await AssertExactlyOnceAsync(pool, "web-1", ends);
+            if (!interrupted)
+            {
+                Assert.True(at > 2, "the operation must have been interrupted a few times");
+                return;
+            }
+        }
     }
 
     /// <summary>Runs the operation and cuts it off at the nth moment it tells the change feed of something; false when it ended before.</summary>

@@ -12,5 +12,5 @@ internal sealed class ScriptedPause : ISimulationPause
     public static void AddTo(IServiceCollection services) =>
         services.AddSingleton<ScriptedPause>().AddSingleton<ISimulationPause>(provider => provider.GetRequiredService<ScriptedPause>());
 
-    public Task AtAsync(SimulationPoint point, string call, string host, CancellationToken ct) => At(point, call);
+    public Task AtAsync(SimulationPoint point, string call, string host, CancellationToken ct) => At(point, call).WaitAsync(ct);
 }

@@ -5,7 +5,7 @@ using Portal.Core.Virtualization;
 
 namespace Portal.Api;
 
-/// <summary>The actions of <c>vms</c>: start, stop, shutdown and migrate. With <c>async</c> they answer at once.</summary>
+/// <summary>The actions of <c>vms</c>: start (a paused one runs on), stop, shutdown, suspend, reboot and migrate. With <c>async</c> they answer at once.</summary>
 /// <param name="change">Changes VMs.</param>
 /// <param name="hosts">Finds the host of a migration.</param>
 /// <param name="operation">Waits.</param>
@@ -18,6 +18,8 @@ internal sealed class VmActionsResource(ChangeVirtualMachine change, HostDirecto
         On(routes, "start", (call, id, _) => change.StartAsync(call.Caller, id, call.Ct));
         On(routes, "stop", (call, id, _) => change.StopAsync(call.Caller, id, call.Ct));
         On(routes, "shutdown", (call, id, _) => change.ShutdownAsync(call.Caller, id, call.Ct));
+        On(routes, "suspend", (call, id, _) => change.SuspendAsync(call.Caller, id, call.Ct));
+        On(routes, "reboot", (call, id, _) => change.RebootAsync(call.Caller, id, call.Ct));
         On(routes, "migrate", MigrateAsync);
     }
 

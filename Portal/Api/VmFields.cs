@@ -1,6 +1,5 @@
 using Portal.Core;
 using Portal.Core.Inventory;
-using Portal.Core.Virtualization;
 
 namespace Portal.Api;
 
@@ -14,19 +13,17 @@ internal sealed record VmFields
 
     public string? Description { get; private init; }
 
-    public long? Memory { get; private init; }
+    public required MachineFields Machine { get; init; }
+
+    public bool? RestartsAutomatically { get; private init; }
+
+    public int? Priority { get; private init; }
 
     public TrustLevel? TrustLevel { get; private init; }
 
     public Reference? Cluster { get; private init; }
 
     public Reference? Template { get; private init; }
-
-    private int? Sockets { get; init; }
-
-    private int? Cores { get; init; }
-
-    private int? Threads { get; init; }
 
     /// <summary>Reads a <c>vm</c>. What is not known is passed over: clients send more than the portal keeps.</summary>
     public static Outcome<VmFields> Read(Element root)
@@ -36,37 +33,14 @@ internal sealed record VmFields
         {
             Name = fields.Text("name"),
             Description = fields.Text("description"),
-            Memory = fields.Number("memory"),
+            Machine = MachineFields.Read(fields),
+            RestartsAutomatically = fields.Flag("high_availability.enabled"),
+            Priority = fields.Number("high_availability.priority") is { } priority ? (int)Math.Clamp(priority, -1, int.MaxValue) : null,
             TrustLevel = Level(fields),
             Cluster = Reference.Read(fields, "cluster"),
             Template = Reference.Read(fields, "template"),
-            Sockets = Count(fields, "sockets"),
-            Cores = Count(fields, "cores"),
-            Threads = Count(fields, "threads"),
         };
         return fields.Wrong is { } wrong ? wrong : read;
-    }
-
-    /// <summary>Virtual CPUs of the topology, where what is left out is as the VM has it: sockets of one core with one thread.</summary>
-    /// <param name="sockets">The VM's sockets; 1 for a new one.</param>
-    public int? CpusOver(int sockets) =>
-        Sockets is null && Cores is null && Threads is null ? null : (Sockets ?? sockets) * (Cores ?? 1) * (Threads ?? 1);
-
-    private static int? Count(FieldReader fields, string part)
-    {
-        var field = $"cpu.topology.{part}";
-        if (fields.Number(field) is not { } count)
-        {
-            return null;
-        }
-
-        if (count is >= 1 and <= VirtualMachineLimits.MostCpus)
-        {
-            return (int)count;
-        }
-
-        fields.Refuse("vm.cpu.range", field, $"{count} {part} are not between 1 and {VirtualMachineLimits.MostCpus}.", "Correct it and try again.");
-        return null;
     }
 
     /// <summary>The level may come as an element of its own or as a custom property; both must say the same.</summary>

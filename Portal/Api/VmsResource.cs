@@ -10,17 +10,21 @@ namespace Portal.Api;
 /// <param name="create">Creates VMs.</param>
 /// <param name="change">Changes VMs.</param>
 /// <param name="clusters">Reads clusters and templates.</param>
+/// <param name="templates">Reads what a VM's fields begin with.</param>
 /// <param name="operation">Waits.</param>
 internal sealed class VmsResource(
     VirtualMachineDirectory vms,
     CreateVirtualMachine create,
     ChangeVirtualMachine change,
     ClusterDirectory clusters,
+    TemplateDirectory templates,
     VmOperation operation) : IApiResource
 {
     public const string Name = "vms";
 
     private const string Kind = "vm";
+
+    private const string DetachOnly = "detach_only";
 
     private static readonly string[] Sortable = ["name", "status", "cluster", "host", "trust_level", "memory", "cpus", "created"];
 
@@ -100,6 +104,8 @@ internal sealed class VmsResource(
             return Nowhere(call);
         }
 
+        var (vm, machine) = (row.Vm, fields.Machine);
+        var (machineType, firmware) = machine.MachineOver(vm.MachineType, vm.Firmware);
         if (await StaysAsync(fields, row.Vm, call.Ct) is { } moves)
         {
             return ApiAnswer.Refused(moves);
@@ -109,8 +115,14 @@ internal sealed class VmsResource(
         {
             Name = fields.Name,
             Description = fields.Description,
-            Cpus = fields.CpusOver(row.Vm.Cpus),
-            Memory = fields.Memory,
+            Cpus = machine.CpusOver(vm.Cpus),
+            Memory = machine.Memory,
+            Network = machine.Network,
+            MachineType = machineType,
+            Firmware = firmware,
+            HasTpm = machine.HasTpm,
+            Priority = fields.Priority,
+            RestartsAutomatically = fields.RestartsAutomatically,
             TrustLevel = fields.TrustLevel,
         };
         var begun = await change.EditAsync(call.Caller, row.Vm.Id, edit, call.Ct);
@@ -142,7 +154,13 @@ internal sealed class VmsResource(
             return Nowhere(call);
         }
 
-        var begun = await change.DeleteAsync(call.Caller, id, call.Ct);
+        var (keepsDisks, refused) = await KeepsDisksAsync(call);
+        if (refused is not null)
+        {
+            return refused;
+        }
+
+        var begun = await change.DeleteAsync(call.Caller, id, withDisks: !keepsDisks, call.Ct);
         if (!begun.Succeeded)
         {
             return ApiAnswer.Refused(begun.Refusal);
@@ -151,6 +169,22 @@ internal sealed class VmsResource(
         // Always 200, even while it is going on: clients take any other for a failure.
         var end = await operation.WaitAsync(begun.Value, call.Ct);
         return end.Refusal is { } why ? ApiAnswer.Refused(why) : new ApiAnswer(StatusCodes.Status200OK);
+    }
+
+    /// <summary>oVirt's <c>detach_only</c>: a parameter, or an element of an <c>action</c>. What cannot be read is refused: it may have asked to keep the disks.</summary>
+    private static async Task<(bool Keeps, ApiAnswer? Refused)> KeepsDisksAsync(ApiCall call)
+    {
+        var (root, refused) = call.Parameter(DetachOnly) is { } written
+            ? (Element.Of(ActionDocument.Root, Element.Leaf(DetachOnly, written)), null)
+            : await call.BodyAsync(ActionDocument.Root);
+        if (refused is not null)
+        {
+            return (false, refused);
+        }
+
+        var fields = new FieldReader(root ?? Element.Of(ActionDocument.Root));
+        var keeps = fields.Flag(DetachOnly) ?? false;
+        return (keeps, fields.Wrong is { } wrong ? ApiAnswer.Refused(wrong) : null);
     }
 
     /// <summary>The fields of the body; who may not is refused before it is looked at.</summary>
@@ -195,14 +229,27 @@ internal sealed class VmsResource(
             return template.Refusal;
         }
 
+        var machine = fields.Machine;
+        var from = await templates.FindAsync(template.Value, ct);
+        var (machineType, firmware) = machine.MachineOver(from?.MachineType ?? "", from?.Firmware ?? GuestFirmware.Bios);
+
         return new NewVirtualMachine
         {
             Name = name,
             Description = fields.Description ?? "",
             ClusterId = cluster.Value,
             TemplateId = template.Value,
-            Cpus = fields.CpusOver(1),
-            Memory = fields.Memory,
+            Cpus = machine.CpusOver(1),
+            Memory = machine.Memory,
+            Disk = machine.Disk,
+            Network = machine.Network,
+            Pool = machine.Pool,
+            Image = machine.Image,
+            MachineType = machineType,
+            Firmware = firmware,
+            HasTpm = machine.HasTpm,
+            Priority = fields.Priority ?? VirtualMachineLimits.DefaultPriority,
+            RestartsAutomatically = fields.RestartsAutomatically ?? false,
             TrustLevel = fields.TrustLevel ?? TrustLevel.Any,
         };
     }
@@ -216,6 +263,9 @@ internal sealed class VmsResource(
         {
             { } unknown => unknown,
             null when cluster.Value != vm.ClusterId => Refusal.Invalid("vm.cluster.fixed", "cluster.id", "A virtual machine stays in its cluster.", "Create it anew in the other cluster."),
+            null when (fields.Machine.Pool ?? vm.Pool) != vm.Pool || (fields.Machine.Image ?? vm.Image) != vm.Image =>
+                Refusal.Invalid("vm.storage.fixed", "storage", "A virtual machine's disk stays where it was made, of what it was made of.", "Leave the storage out."),
+            null when (fields.Machine.Disk ?? vm.Disk) != vm.Disk => Refusal.Invalid("vm.disk.fixed", "disk", "A disk keeps the size it was made with.", "Leave the disk out."),
             null when template.Value != vm.TemplateId => Refusal.Invalid("vm.template.fixed", "template.id", "A virtual machine keeps the template it came from.", "Leave the template out."),
             null => null,
         };

@@ -50,6 +50,7 @@ internal class AdmitStep(TrustGate gate, VmStore store, PlacementPurpose purpose
             VirtualMachineId = vm.Id,
             CurrentHostId = vm.HostId,
             OnlyHostId = work.OnlyHostId,
+            Storage = StorageNeed.Of(vm.Pool, vm.Image, vm.Disk),
         };
         var outcome = await gate.AdmitAsync(request, vm.Name, context.Operation.Id, context.Person, ct);
         if (!outcome.Succeeded)

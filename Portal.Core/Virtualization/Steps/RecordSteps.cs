@@ -93,9 +93,7 @@ internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
     public override async Task<string?> CheckAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var (vm, to) = (await store.FindAsync(context.Data.VirtualMachineId, ct), Larger(context.Data));
-        var isSo = vm is not null && vm.Name == to.Name && vm.Cpus == to.Cpus && vm.Memory == to.Memory && vm.TrustLevel == to.TrustLevel
-            && vm.Description == context.Data.DescriptionAfter;
-        return isSo ? "It is changed on record." : null;
+        return vm is not null && VmOperations.DefinitionOf(vm) == to with { DecisionId = vm.DecisionId } && VmWords.Of(vm) == context.Data.WordsAfter ? "It is changed on record." : null;
     }
 
     public override async Task<Outcome<string>> DoAsync(OperationContext<VmWork> context, CancellationToken ct)
@@ -103,7 +101,7 @@ internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
         var work = context.Data;
         try
         {
-            return await store.ResizeAsync(work.VirtualMachineId, context.Operation.Id, Larger(work), work.DescriptionAfter, ct)
+            return await store.ResizeAsync(work.VirtualMachineId, context.Operation.Id, Larger(work), work.WordsAfter, ct)
                 ? "It is changed on record."
                 : Refusal.Conflict("vm.edit.no_room", $"Its host has no room for {work.Definition.Cpus} CPUs and {ByteSize.Text(work.Definition.Memory)}, or lost trust meanwhile.", "Move it first, or ask for less.");
         }
@@ -116,7 +114,7 @@ internal sealed class ResizeStep(VmStore store) : OperationStep<VmWork>
     public override Task UndoAsync(OperationContext<VmWork> context, CancellationToken ct)
     {
         var work = context.Data;
-        return store.RestoreAsync(work.VirtualMachineId, context.Operation.Id, work.Before ?? work.Definition, work.DescriptionBefore, work.StatusBefore, ct);
+        return store.RestoreAsync(work.VirtualMachineId, context.Operation.Id, work.Before ?? work.Definition, work.WordsBefore, work.StatusBefore, ct);
     }
 
     /// <summary>What is asked for, with the larger of old and new size.</summary>

@@ -161,7 +161,7 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
     }
 
     /// <summary>The operation lets go of a VM it was to change: size, words and trust level are what they were. Nothing to do once it has let go.</summary>
-    public async Task RestoreAsync(Guid id, Guid operationId, DomainDefinition before, string description, VirtualMachineStatus status, CancellationToken ct)
+    public async Task RestoreAsync(Guid id, Guid operationId, DomainDefinition before, VmWords? words, VirtualMachineStatus status, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
@@ -173,7 +173,7 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
         // Somebody may have taken the old name meanwhile; then it keeps the new one, for an undo must come to an end.
         var name = await db.VirtualMachines.AnyAsync(v => v.Id != id && v.Name == before.Name, ct) ? vm.Name : before.Name;
         await db.VirtualMachines.Where(v => v.Id == id).ExecuteUpdateAsync(
-            set => set.SetProperty(v => v.Name, name).SetProperty(v => v.TrustLevel, before.TrustLevel).SetProperty(v => v.Description, description), ct);
+            set => Write(set.SetProperty(v => v.Name, name).SetProperty(v => v.TrustLevel, before.TrustLevel), before, words ?? VmWords.Of(vm)), ct);
         await LetGoAsync(db, vm, status, before, ct);
         if (before.TrustLevel == TrustLevel.Trusted && vm is { TrustLevel: TrustLevel.Any, IsRunning: true, HostId: { } host })
         {
@@ -208,7 +208,7 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
     }
 
     /// <summary>Changes size and words of a VM and the claim with it; false when the host lacks the room, or the trust a running VM is raised to.</summary>
-    public async Task<bool> ResizeAsync(Guid id, Guid operationId, DomainDefinition to, string description, CancellationToken ct)
+    public async Task<bool> ResizeAsync(Guid id, Guid operationId, DomainDefinition to, VmWords? words, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
@@ -234,8 +234,10 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
         // A running VM may be raised only while its host is trusted: a host that loses trust later marks it, one that lost it before must not be missed.
         var raises = to.TrustLevel == TrustLevel.Trusted && vm.TrustLevel != TrustLevel.Trusted && vm.IsRunning;
         var changed = await db.VirtualMachines.Where(v => v.Id == id && (!raises || db.Attestations.Any(a => a.HostId == v.HostId && a.Verdict == Verdict.Trusted))).ExecuteUpdateAsync(
-            set => set.SetProperty(v => v.Name, to.Name).SetProperty(v => v.Cpus, to.Cpus).SetProperty(v => v.Memory, to.Memory)
-                .SetProperty(v => v.TrustLevel, to.TrustLevel).SetProperty(v => v.Description, description),
+            set => Write(
+                set.SetProperty(v => v.Name, to.Name).SetProperty(v => v.Cpus, to.Cpus).SetProperty(v => v.Memory, to.Memory).SetProperty(v => v.TrustLevel, to.TrustLevel),
+                to,
+                words ?? VmWords.Of(vm)),
             ct);
         if (changed != 1)
         {
@@ -247,6 +249,13 @@ internal sealed class VmStore(IDbContextFactory<PortalDbContext> contexts, Audit
         feed.Publish(Change.Of(ChangeTopic.VirtualMachine, id));
         return true;
     }
+
+    /// <summary>What an edit may change beside name, size and trust level.</summary>
+    private static void Write(UpdateSettersBuilder<VirtualMachine> set, DomainDefinition to, VmWords words) => set
+        .SetProperty(v => v.Network, to.Network)
+        .SetProperty(v => v.MachineType, to.Machine.Type).SetProperty(v => v.Firmware, to.Machine.Firmware).SetProperty(v => v.HasTpm, to.Machine.HasTpm)
+        .SetProperty(v => v.Description, words.Description)
+        .SetProperty(v => v.Priority, words.Priority).SetProperty(v => v.RestartsAutomatically, words.RestartsAutomatically);
 
     internal static Task<int> GiveBackAsync(PortalDbContext db, Guid hostId, int cpus, long memory, CancellationToken ct) =>
         db.Hosts.Where(h => h.Id == hostId).ExecuteUpdateAsync(

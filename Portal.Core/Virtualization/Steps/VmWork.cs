@@ -36,7 +36,15 @@ internal sealed record VmWork
     /// <summary>What it was before an edit.</summary>
     public DomainDefinition? Before { get; init; }
 
-    public string DescriptionBefore { get; init; } = "";
+    /// <summary>What only the portal knew of it before an edit.</summary>
+    public VmWords? WordsBefore { get; init; }
 
-    public string DescriptionAfter { get; init; } = "";
+    /// <summary>What only the portal is to know of it after an edit.</summary>
+    public VmWords? WordsAfter { get; init; }
+}
+
+/// <summary>What the portal knows of a VM and its host does not.</summary>
+internal sealed record VmWords(string Description, int Priority, bool RestartsAutomatically)
+{
+    public static VmWords Of(VirtualMachine vm) => new(vm.Description, vm.Priority, vm.RestartsAutomatically);
 }

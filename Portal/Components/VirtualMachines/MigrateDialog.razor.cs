@@ -51,6 +51,7 @@ public sealed partial class MigrateDialog(Placer placer, ChangeVirtualMachine ch
                 Purpose = PlacementPurpose.Migrate,
                 VirtualMachineId = vm.Id,
                 CurrentHostId = vm.HostId,
+                Storage = StorageNeed.Of(vm.Pool, vm.Image, vm.Disk),
             },
             CancellationToken.None);
     }
