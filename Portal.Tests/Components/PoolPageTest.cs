@@ -55,6 +55,11 @@ public abstract class PoolPageTest : PageTest
         Share<VirtualMachineDirectory>();
         Share<CreateVirtualMachine>();
         Share<ChangeVirtualMachine>();
+        Share<StorageDirectory>();
+        Share<TemplateDirectory>();
+        Share<CreateTemplate>();
+        Share<EditTemplate>();
+        Share<DeleteTemplate>();
         Share<Placer>();
         Share<PlacementDirectory>();
         Share<OperationDirectory>();

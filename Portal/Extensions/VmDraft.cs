@@ -22,7 +22,28 @@ public sealed class VmDraft
     /// <summary>Bytes; null takes the template's.</summary>
     public long? Disk { get; set; }
 
-    public string Network { get; set; } = "default";
+    /// <summary>Network, empty for none; null takes the template's.</summary>
+    public string? Network { get; set; }
+
+    /// <summary>Storage pool, empty for no disk; null takes the template's.</summary>
+    public string? Pool { get; set; }
+
+    /// <summary>Image, empty for an empty disk; null takes the template's.</summary>
+    public string? Image { get; set; }
+
+    /// <summary>Machine type, empty for the hypervisor's default; null takes the template's.</summary>
+    public string? MachineType { get; set; }
+
+    /// <summary>Firmware; null takes the template's.</summary>
+    public GuestFirmware? Firmware { get; set; }
+
+    /// <summary>Whether the guest has a TPM; null takes the template's.</summary>
+    public bool? HasTpm { get; set; }
+
+    /// <summary>0 to 100.</summary>
+    public int Priority { get; set; } = Core.Virtualization.VirtualMachineLimits.DefaultPriority;
+
+    public bool RestartsAutomatically { get; set; }
 
     public TrustLevel TrustLevel { get; set; }
 

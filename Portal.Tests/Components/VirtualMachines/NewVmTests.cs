@@ -28,7 +28,7 @@ public sealed class NewVmTests : PoolPageTest
         As(TrustedPool.Operator);
 
         Assert.Equal(
-            ["Name", "Description", "Cluster", "Template", "CPUs", "Memory in GiB", "Trust level", "Disk in GiB", "Network"],
+            ["Name", "Description", "Cluster", "Template", "CPUs", "Memory in GiB", "Trust level", "Disk in GiB", "Network", "Storage pool", "Image", "Machine", "Firmware", "Priority, 0 to 100"],
             Texts(Open<NewVm>("/vms/new"), "form .form-field > label, form legend"));
     }
 

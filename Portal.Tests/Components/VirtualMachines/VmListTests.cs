@@ -101,7 +101,7 @@ public sealed class VmListTests : PoolPageTest
         As(TrustedPool.Auditor);
         var list = Open<VmList>("/vms");
 
-        Assert.Equal(6, list.FindAll("[role=menuitem][aria-disabled]").Count);
+        Assert.Equal(8, list.FindAll("[role=menuitem][aria-disabled]").Count);
         Assert.Contains("Ask somebody with the role administrator or operator.", list.Find("[role=menuitem]").TextContent, StringComparison.Ordinal);
         Assert.DoesNotContain("New virtual machine", list.Markup, StringComparison.Ordinal);
     }

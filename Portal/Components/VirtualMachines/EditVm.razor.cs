@@ -9,7 +9,7 @@ using Portal.Extensions;
 
 namespace Portal.Components.VirtualMachines;
 
-/// <summary>Changes a virtual machine: words and trust level at any time, CPUs and memory while it is down.</summary>
+/// <summary>Changes a virtual machine: words, priority and trust level at any time, size and hardware while it is down.</summary>
 public sealed partial class EditVm(VirtualMachineDirectory directory, ChangeVirtualMachine change, IJSRuntime js)
 {
     private VirtualMachineRow? row;
@@ -35,7 +35,22 @@ public sealed partial class EditVm(VirtualMachineDirectory directory, ChangeVirt
         looked = true;
         if (row is { Vm: var vm })
         {
-            draft = new VmDraft { Name = vm.Name, Description = vm.Description, ClusterId = vm.ClusterId, TemplateId = vm.TemplateId, Cpus = vm.Cpus, Memory = vm.Memory, TrustLevel = vm.TrustLevel };
+            draft = new VmDraft
+            {
+                Name = vm.Name,
+                Description = vm.Description,
+                ClusterId = vm.ClusterId,
+                TemplateId = vm.TemplateId,
+                Cpus = vm.Cpus,
+                Memory = vm.Memory,
+                Network = vm.Network,
+                MachineType = vm.MachineType,
+                Firmware = vm.Firmware,
+                HasTpm = vm.HasTpm,
+                Priority = vm.Priority,
+                RestartsAutomatically = vm.RestartsAutomatically,
+                TrustLevel = vm.TrustLevel,
+            };
             Changed();
         }
     }
@@ -52,6 +67,7 @@ public sealed partial class EditVm(VirtualMachineDirectory directory, ChangeVirt
             Purpose = PlacementPurpose.Preview,
             VirtualMachineId = vm.Id,
             CurrentHostId = vm.HostId,
+            Storage = StorageNeed.Of(vm.Pool, vm.Image, vm.Disk),
         };
     }
 
@@ -73,6 +89,12 @@ public sealed partial class EditVm(VirtualMachineDirectory directory, ChangeVirt
                 Description = draft.Description.Trim() == vm.Description ? null : draft.Description.Trim(),
                 Cpus = draft.Cpus == vm.Cpus ? null : draft.Cpus,
                 Memory = draft.Memory == vm.Memory ? null : draft.Memory,
+                Network = draft.Network?.Trim(),
+                MachineType = draft.MachineType,
+                Firmware = draft.Firmware,
+                HasTpm = draft.HasTpm,
+                Priority = draft.Priority,
+                RestartsAutomatically = draft.RestartsAutomatically,
                 TrustLevel = draft.TrustLevel == vm.TrustLevel ? null : draft.TrustLevel,
             },
             CancellationToken.None);

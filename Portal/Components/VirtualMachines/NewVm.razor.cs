@@ -10,13 +10,14 @@ using Portal.Extensions;
 namespace Portal.Components.VirtualMachines;
 
 /// <summary>Makes a virtual machine: the form with the live answer beside it, then the steps and how they ended.</summary>
-public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachine create, NavigationManager navigation, IJSRuntime js, TimeProvider time) : IDisposable
+public sealed partial class NewVm(ClusterDirectory directory, StorageDirectory storage, CreateVirtualMachine create, NavigationManager navigation, IJSRuntime js, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan Typing = TimeSpan.FromMilliseconds(250);
 
     private readonly CancellationTokenSource stop = new();
     private IReadOnlyList<ClusterRow>? clusters;
     private IReadOnlyList<Template> templates = [];
+    private StorageOffers? offers;
     private VmDraft draft = new();
     private PlacementRequest? question;
     private bool busy;
@@ -41,6 +42,7 @@ public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachi
     protected override async Task OnInitializedAsync()
     {
         templates = await directory.TemplatesAsync(stop.Token);
+        offers = await storage.OffersAsync(stop.Token);
         clusters = await directory.ListAsync(stop.Token);
         Begin();
     }
@@ -100,6 +102,7 @@ public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachi
             Memory = draft.Memory ?? template.Memory,
             TrustLevel = draft.TrustLevel,
             Purpose = PlacementPurpose.Preview,
+            Storage = StorageNeed.Of(draft.Pool ?? template.Pool, draft.Image ?? template.Image, draft.Disk ?? template.Disk),
         };
     }
 
@@ -122,7 +125,14 @@ public sealed partial class NewVm(ClusterDirectory directory, CreateVirtualMachi
                 Cpus = draft.Cpus,
                 Memory = draft.Memory,
                 Disk = draft.Disk,
-                Network = draft.Network.Trim(),
+                Network = draft.Network?.Trim(),
+                Pool = draft.Pool,
+                Image = draft.Image,
+                MachineType = draft.MachineType,
+                Firmware = draft.Firmware,
+                HasTpm = draft.HasTpm,
+                Priority = draft.Priority,
+                RestartsAutomatically = draft.RestartsAutomatically,
                 TrustLevel = draft.TrustLevel,
                 Start = start,
             },

@@ -29,12 +29,17 @@ public sealed partial class VmActions(ChangeVirtualMachine change, IDialogServic
 
     private IEnumerable<Offer> Shown =>
     [
-        Act(VirtualMachineAction.Start, "Start", "Starting", ct => change.StartAsync(Caller, Vm.Id, ct), null, prominent: true, primary: true),
+        // What is paused is not started but runs on.
+        Vm.Status is VirtualMachineStatus.Paused
+            ? Act(VirtualMachineAction.Resume, "Resume", "Resuming", ct => change.ResumeAsync(Caller, Vm.Id, ct), null, prominent: true, primary: true)
+            : Act(VirtualMachineAction.Start, "Start", "Starting", ct => change.StartAsync(Caller, Vm.Id, ct), null, prominent: true, primary: true),
         Act(VirtualMachineAction.Shutdown, "Shut down", "Shutting down", ct => change.ShutdownAsync(Caller, Vm.Id, ct), Ask("Shut down", "The guest is asked to shut down; what it does not save is lost.", destructive: false), prominent: true),
+        Act(VirtualMachineAction.Reboot, "Reboot", "Rebooting", ct => change.RebootAsync(Caller, Vm.Id, ct), Ask("Reboot", "The guest is asked to reboot; what it does not save is lost.", destructive: false)),
+        Act(VirtualMachineAction.Suspend, "Suspend", "Suspending", ct => change.SuspendAsync(Caller, Vm.Id, ct), null),
         Act(VirtualMachineAction.Stop, "Stop at once", "Stopping", ct => change.StopAsync(Caller, Vm.Id, ct), Ask("Stop", "As if its plug were pulled: what is not on disk is lost."), destructive: true),
-        new(new ActionItem("Migrate…", MigrateAsync) { WhyNot = WhyNot(VirtualMachineAction.Migrate) }, Prominent: Vm.Status == VirtualMachineStatus.Up),
+        new(new ActionItem("Migrate…", MigrateAsync) { WhyNot = WhyNot(VirtualMachineAction.Migrate) }, Prominent: Vm.Status is VirtualMachineStatus.Up or VirtualMachineStatus.Paused),
         new(new ActionItem("Edit", null) { Href = VmLook.Href(Vm.Name, "edit"), WhyNot = WhyNot(VirtualMachineAction.Edit) }),
-        Act(VirtualMachineAction.Delete, "Delete…", "Deleting", ct => change.DeleteAsync(Caller, Vm.Id, ct), Ask("Delete", "It and its disk are gone for good."), destructive: true),
+        new(new ActionItem("Delete…", DeleteAsync) { WhyNot = WhyNot(VirtualMachineAction.Delete), Destructive = true }),
     ];
 
     private Offer Act(
@@ -80,6 +85,14 @@ public sealed partial class VmActions(ChangeVirtualMachine change, IDialogServic
         {
             announcer.Say($"Moving {Vm.Name}. Tasks shows how far it is.");
             await Done.InvokeAsync(null);
+        }
+    }
+
+    private async Task DeleteAsync()
+    {
+        if (await DeleteVmDialog.AskAsync(dialogs, Row) is { } withDisks)
+        {
+            await RunAsync("Deleting", ct => change.DeleteAsync(Caller, Vm.Id, withDisks, ct), null);
         }
     }
 

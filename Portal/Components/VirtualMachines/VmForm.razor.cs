@@ -1,7 +1,7 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Components;
 using Portal.Core;
 using Portal.Core.Inventory;
+using Portal.Core.Virtualization;
 using Portal.Extensions;
 
 namespace Portal.Components.VirtualMachines;
@@ -19,7 +19,16 @@ public sealed partial class VmForm(IEnumerable<VmDialogField> fields)
         ["memory"] = "vm-memory",
         ["disk"] = "vm-disk",
         ["network"] = "vm-network",
+        ["storage.pool"] = "vm-pool",
+        ["storage.image"] = "vm-image",
+        ["custom_emulated_machine"] = "vm-machine",
+        ["bios.type"] = "vm-firmware",
+        ["high_availability.priority"] = "vm-priority",
     };
+
+    private static readonly string[] Fixed = ["cluster.id", "template.id", "disk", "storage.pool", "storage.image"];
+
+    private static readonly string[] Rare = ["network", "storage.pool", "storage.image", "custom_emulated_machine", "bios.type", "high_availability.priority"];
 
     private readonly VmDialogField[] fields = [.. fields];
 
@@ -32,15 +41,19 @@ public sealed partial class VmForm(IEnumerable<VmDialogField> fields)
     [Parameter]
     public IReadOnlyList<Template> Templates { get; set; } = [];
 
+    /// <summary>What storage hosts described.</summary>
+    [Parameter]
+    public StorageOffers? Offers { get; set; }
+
     /// <summary>Told after every change, contributed fields included.</summary>
     [Parameter]
     public EventCallback Changed { get; set; }
 
-    /// <summary>For a VM that exists: its cluster, template, disk and network stay.</summary>
+    /// <summary>For a VM that exists: its cluster, template and disk stay.</summary>
     [Parameter]
     public bool Existing { get; set; }
 
-    /// <summary>Why name, CPUs and memory cannot be changed now; null when they can.</summary>
+    /// <summary>Why name, size and hardware cannot be changed now; null when they can.</summary>
     [Parameter]
     public string? Locked { get; set; }
 
@@ -55,11 +68,15 @@ public sealed partial class VmForm(IEnumerable<VmDialogField> fields)
         (150, DescriptionField),
         .. Existing ? Array.Empty<(int, RenderFragment)>() : [(200, WhereField), (600, StoreField)],
         (400, SizeField),
+        (800, AdvancedFields),
         .. fields.Select(f => (f.Order, Contributed(f))),
     ];
 
     private bool IsShownAtField(Refusal refusal) =>
-        refusal.Field is { } field && ((Inputs.ContainsKey(field) && (!Existing || field is "name" or "description" or "cpu.topology" or "memory")) || Array.Exists(fields, f => f.Id == field));
+        refusal.Field is { } field && ((Inputs.ContainsKey(field) && !(Existing && Fixed.Contains(field))) || Array.Exists(fields, f => f.Id == field));
+
+    /// <summary>What few change stays folded away, unless something in it is wrong.</summary>
+    private bool ShowsAdvanced => Draft.Refusal?.Field is { } wrong && Rare.Contains(wrong);
 
     private string? SizeHint(bool isDefault) => Locked ?? (isDefault && !Existing ? $"As in {Template.Name}" : null);
 
@@ -72,16 +89,5 @@ public sealed partial class VmForm(IEnumerable<VmDialogField> fields)
         return Changed.InvokeAsync();
     }
 
-    private static string Text(ChangeEventArgs e) => e.Value as string ?? "";
-
     private static Guid? Id(ChangeEventArgs e) => Guid.TryParse(e.Value as string, out var id) ? id : null;
-
-    private static int? Whole(ChangeEventArgs e) => int.TryParse(e.Value as string, NumberStyles.Integer, CultureInfo.InvariantCulture, out var number) ? number : null;
-
-    private static long? FromGib(ChangeEventArgs e) =>
-        decimal.TryParse(e.Value as string, NumberStyles.Float, CultureInfo.InvariantCulture, out var gib) && Math.Abs(gib) < 1_000_000
-            ? (long)decimal.Round(gib * (1L << 30))
-            : null;
-
-    private static string Gib(long bytes) => ((decimal)bytes / (1L << 30)).ToString("0.###", CultureInfo.InvariantCulture);
 }

@@ -24,6 +24,7 @@ internal static class VmLook
         VirtualMachineStatus.Up => Shared.Tone.Ok,
         VirtualMachineStatus.Down => Shared.Tone.Neutral,
         VirtualMachineStatus.Unknown => Shared.Tone.Unknown,
+        VirtualMachineStatus.Paused => Shared.Tone.Old,
         _ => Shared.Tone.Info,
     };
 
