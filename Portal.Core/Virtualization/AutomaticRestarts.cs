@@ -28,7 +28,7 @@ public sealed partial class AutomaticRestarts(
     AuditLog audit,
     IChangeFeed feed,
     TimeProvider time,
-    ILogger<AutomaticRestarts> log) : BackgroundService
+    ILogger<AutomaticRestarts> log) : BackgroundService, IWatchMachines
 {
     /// <summary>How often a VM is restarted in a row; then a person has to look. A start by a person begins anew.</summary>
     public const int MostInARow = 3;
@@ -48,15 +48,19 @@ public sealed partial class AutomaticRestarts(
 
     /// <summary>A VM was seen to go down unasked; it is started again soon if it is to be. Returns at once.</summary>
     /// <param name="vmId">The VM.</param>
-    /// <param name="cause">Why it went down, as far as its hypervisor tells. One that left for another host did not go down.</param>
+    /// <param name="cause">Why it went down, as far as its hypervisor tells. One that left for another host did not go down, and one that was ended on purpose stays so.</param>
     /// <param name="ct">Cancels.</param>
     public async Task ConsiderAsync(Guid vmId, DomainCause cause, CancellationToken ct)
     {
-        if (cause is not DomainCause.Migrated)
+        if (cause is not (DomainCause.Migrated or DomainCause.Ended))
         {
             await down.Writer.WriteAsync(vmId, ct);
         }
     }
+
+    Task IWatchMachines.WentDownAsync(Guid vmId, DomainCause cause, CancellationToken ct) => ConsiderAsync(vmId, cause, ct);
+
+    Task IWatchMachines.StartedWithoutGateAsync(Guid vmId, CancellationToken ct) => Task.CompletedTask;
 
     /// <summary>Starts again what may be, the most important first.</summary>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

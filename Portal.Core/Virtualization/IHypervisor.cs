@@ -120,6 +120,9 @@ public enum DomainCause
 
     /// <summary>It left for another host, or came from one.</summary>
     Migrated,
+
+    /// <summary>Its guest shut down, or somebody ended it at the host: meant, though nobody asked the portal.</summary>
+    Ended,
 }
 
 /// <summary>What a hypervisor tells without being asked.</summary>

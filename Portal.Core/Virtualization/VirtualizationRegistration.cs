@@ -25,6 +25,7 @@ public static class VirtualizationRegistration
         services.AddSingleton<Strays>();
         services.AddSingleton<AutomaticRestarts>();
         services.AddHostedService(provider => provider.GetRequiredService<AutomaticRestarts>());
+        services.AddSingleton<IWatchMachines>(provider => provider.GetRequiredService<AutomaticRestarts>());
         services.AddSingleton<CreateTemplate>();
         services.AddSingleton<EditTemplate>();
         services.AddSingleton<DeleteTemplate>();

@@ -21,6 +21,8 @@ internal sealed class DomainEvents
     private const int Crashed = 8;
     private const int MigratedIn = 1;
     private const int MigratedOut = 3;
+    private const int StoppedByGuest = 0;
+    private const int StoppedBySomebody = 1;
     private const int StoppedByCrash = 2;
     private const int StoppedByFailure = 5;
 
@@ -84,6 +86,7 @@ internal sealed class DomainEvents
     private static DomainCause Cause(LifecycleEvent happened) => happened switch
     {
         { Event: Crashed } or { Event: Stopped, Detail: StoppedByCrash or StoppedByFailure } => DomainCause.Crashed,
+        { Event: Stopped, Detail: StoppedByGuest or StoppedBySomebody } => DomainCause.Ended,
         { Event: Stopped, Detail: MigratedOut } or { Event: Started or Suspended or Resumed, Detail: MigratedIn } => DomainCause.Migrated,
         _ => DomainCause.Ordinary,
     };
