@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Xml.Linq;
 using Portal.Core.Virtualization.Libvirt.Interop;
 
 namespace Portal.Core.Virtualization.Libvirt;
@@ -210,9 +211,10 @@ internal sealed class DomainCalls(ConnectHandle connect, string host)
     }
 
     /// <summary>Writes metadata to the definition and to the running machine.</summary>
-    public static void Write(DomainHandle domain, System.Xml.Linq.XElement metadata)
+    public static void Write(DomainHandle domain, XElement metadata)
     {
-        var text = metadata.ToString(System.Xml.Linq.SaveOptions.DisableFormatting);
+        // libvirt adds the namespace itself, and refuses what has it.
+        var text = new XElement(metadata.Name.LocalName, metadata.Attributes().Where(a => !a.IsNamespaceDeclaration)).ToString(SaveOptions.DisableFormatting);
         var where = DomainStates.Read(domain) == DomainState.ShutOff ? Config : Live | Config;
         LibvirtCalls.Must(LibvirtNative.virDomainSetMetadata(domain, MetadataElement, text, DomainXml.MetadataKey, DomainXml.MetadataUri, where));
     }
@@ -247,12 +249,23 @@ internal sealed class DomainCalls(ConnectHandle connect, string host)
 
     private string? Lacking(DomainMachine machine)
     {
+        if (machine == DomainMachine.Default)
+        {
+            return null;
+        }
+
+        var described = LibvirtCalls.Text(LibvirtNative.virConnectGetCapabilities(connect));
+        if (machine.Type.Length > 0 && !HostXml.HasMachine(described, machine.Type))
+        {
+            return $"{host} has no machines of the type {machine.Type}.";
+        }
+
         if (machine is { Firmware: Inventory.GuestFirmware.Bios, HasTpm: false })
         {
             return null;
         }
 
-        var means = Means();
+        var means = HostXml.Means(described);
         var type = machine.Type.Length > 0 ? machine.Type : machine.Firmware == Inventory.GuestFirmware.SecureBoot ? "q35" : null;
         return LibvirtCalls.OfferedText(LibvirtNative.virConnectGetDomainCapabilities(connect, null, means.Architecture, type, means.Type, 0)) is { } capabilities
             ? HostXml.Lacking(capabilities, machine, host)

@@ -29,6 +29,13 @@ public static class HostXml
         return new HostMeans(types.Contains("kvm") ? "kvm" : types.FirstOrDefault(t => t.Length > 0) ?? "qemu", guest?.Attribute("name")?.Value ?? "");
     }
 
+    /// <summary>Whether the host knows the machine type, by the name people use or the one with a version; one that names none is believed.</summary>
+    public static bool HasMachine(string capabilities, string type)
+    {
+        var machines = DomainXml.Parse(capabilities)?.Elements("guest").Elements("arch").Descendants("machine").ToList() ?? [];
+        return machines.Count == 0 || machines.Any(m => m.Value == type || m.Attribute("canonical")?.Value == type);
+    }
+
     /// <summary>The CPU's model as libvirt classifies it; empty when it does not.</summary>
     public static string CpuModel(string capabilities)
     {

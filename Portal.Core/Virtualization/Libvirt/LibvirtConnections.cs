@@ -11,7 +11,7 @@ using Portal.Core.Storage;
 namespace Portal.Core.Virtualization.Libvirt;
 
 /// <summary>One connection per host that has a libvirt: made when the host appears or is asked, let go of when it is gone or is reached otherwise.</summary>
-internal sealed partial class LibvirtConnections : BackgroundService
+internal sealed partial class LibvirtConnections : BackgroundService, IAsyncDisposable
 {
     private const int Backlog = 16_384;
 
@@ -73,15 +73,29 @@ internal sealed partial class LibvirtConnections : BackgroundService
         return ReadAsync(listener, ct);
     }
 
-    public override void Dispose()
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await DisposeAsync();
+    }
+
+    /// <summary>Lets go of every host.</summary>
+    public async ValueTask DisposeAsync()
     {
         lock (sync)
         {
             disposed = true;
         }
 
-        Task.WaitAll([.. connections.Values.Select(c => c.DisposeAsync().AsTask())], TimeSpan.FromSeconds(5));
-        base.Dispose();
+        foreach (var id in connections.Keys)
+        {
+            if (connections.TryRemove(id, out var connection))
+            {
+                await connection.DisposeAsync();
+            }
+        }
+
+        Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
