@@ -22,7 +22,7 @@ Console.WriteLine();
 Console.WriteLine($"The portal is at {pool.Portal.Address} (users as in the demo, password 'demo'). Its cluster is '{RealPool.Cluster}', its template '{RealPool.Template}'.");
 foreach (var host in pool.Hosts)
 {
-    Console.WriteLine($"  {host.Name}: virsh -c {host.Libvirt.Uri} list --all");
+    Console.WriteLine($"  {host.Name}: virsh -c {host.Libvirt.Host.LibvirtUri} list --all");
 }
 
 Console.WriteLine("Type 'measure kvm-1' to have a host's boot loader measure something nobody approved, 'reboot kvm-1' to boot it as approved, 'stop' to take it all down.");

@@ -7,7 +7,7 @@ using System.Text.Json;
 namespace Portal.E2E;
 
 /// <summary>One host: a libvirtd with QEMU, and a TPM whose agent answers the portal.</summary>
-internal sealed record RealHost(string Name, LibvirtHost Libvirt, AgentHost Agent) : IAsyncDisposable
+internal sealed record RealHost(string Name, LibvirtDaemon Libvirt, AgentHost Agent) : IAsyncDisposable
 {
     public async ValueTask DisposeAsync()
     {
@@ -27,6 +27,11 @@ internal sealed class RealPool : IAsyncDisposable
     public const string Administrator = "admin@internal";
     public const string Author = "security@internal";
     public const string Approver = "security2@internal";
+
+    private const int MigrationPorts = 40;
+
+    /// <summary>Hosts of one machine must not share ports for what arrives; test programs run one after the other.</summary>
+    private static int migrationPorts = 51_000;
 
     private readonly string folder;
     private readonly byte[] recordedBoot;
@@ -51,7 +56,7 @@ internal sealed class RealPool : IAsyncDisposable
     }
 
     /// <summary>What is missing on this machine, in a sentence; null when nothing is.</summary>
-    public static string? Missing => PublishedPortal.WhyNot ?? LibvirtHost.Missing;
+    public static string? Missing => PublishedPortal.WhyNot ?? LibvirtDaemon.Missing;
 
     public RunningPortal Portal => portal!;
 
@@ -68,7 +73,7 @@ internal sealed class RealPool : IAsyncDisposable
     /// <param name="told">Takes what is being done, for a person who waits.</param>
     public static async Task<RealPool> StartAsync(int count, byte[] recordedBoot, Uri? address = null, Action<string>? told = null)
     {
-        var folder = Directory.CreateTempSubdirectory("portal-lab-").FullName;
+        var folder = Directory.CreateTempSubdirectory("prl-").FullName;
         // Hosts' daemons are nobody's and have to find their own folders below this one.
         using (var chmod = Process.Start("chmod", ["711", folder]))
         {
@@ -166,7 +171,7 @@ internal sealed class RealPool : IAsyncDisposable
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"kvm-{number}");
             told($"Booting {name}");
-            hosts.Add(await AddAsync(admin, name));
+            await AddAsync(admin, name);
         }
 
         told("Approving what they booted");
@@ -181,10 +186,12 @@ internal sealed class RealPool : IAsyncDisposable
         }
     }
 
-    private async Task<RealHost> AddAsync(RestClient admin, string name)
+    private async Task AddAsync(RestClient admin, string name)
     {
         var agent = await AgentHost.CreateAsync(name);
-        var host = new RealHost(name, await LibvirtHost.StartAsync(name, Path.Combine(folder, name), Ct), agent);
+        var host = new RealHost(name, new LibvirtDaemon(Path.Combine(folder, name), name, Interlocked.Add(ref migrationPorts, MigrationPorts)), agent);
+        hosts.Add(host);
+        await host.Libvirt.StartAsync();
         await agent.Boot.RunAsync(recordedBoot);
         await agent.ListenAsync((await SucceedsAsync(admin.GetAsync("agentauthority"))).GetProperty("certificate").GetString()!, Ct);
         using var registrar = new HttpClient { BaseAddress = Registrar };
@@ -196,9 +203,8 @@ internal sealed class RealPool : IAsyncDisposable
             await SucceedsAsync(person.PostAsync($"attesters/{attester}/accept", new { }));
         }
 
-        await SucceedsAsync(admin.PostAsync("hosts", new { name, address = "127.0.0.1", libvirt_uri = host.Libvirt.Uri, cluster = new { name = Cluster } }));
+        await SucceedsAsync(admin.PostAsync("hosts", new { name, address = "127.0.0.1", libvirt_uri = host.Libvirt.Host.LibvirtUri, cluster = new { name = Cluster } }));
         await SucceedsAsync(admin.PostAsync($"attesters/{attester}/enrol", new { host = new { name }, cluster = new { name = Cluster } }));
-        return host;
     }
 
     private static int FreePort()

@@ -4,7 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using Portal.Core.Inventory;
 
-namespace Portal.E2E.Peers.Libvirt;
+namespace Portal.E2E;
 
 /// <summary>
 /// A host: a real libvirtd with real QEMU in a folder of its own, with its own host UUID, host name, sockets and storage pool <c>default</c>, run by
@@ -60,13 +60,18 @@ internal sealed class LibvirtDaemon : IAsyncDisposable
 
     private static bool IsRoot => Environment.UserName == "root";
 
+    /// <summary>What is missing on this machine, in a sentence; null when nothing is.</summary>
+    public static string? Missing { get; } =
+        OperatingSystem.IsLinux() && Array.TrueForAll(["/usr/sbin/libvirtd", "/usr/bin/virsh", "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-img", "/usr/bin/swtpm"], File.Exists)
+            ? null
+            : "Real hosts need the Debian packages libvirt-daemon, libvirt-daemon-driver-qemu, libvirt-clients, qemu-system-x86, qemu-utils and swtpm-tools.";
+
     /// <summary>Skips the test where it cannot run.</summary>
     public static void RequireOrSkip()
     {
-        string[] programs = ["/usr/sbin/libvirtd", "/usr/bin/virsh", "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-img", "/usr/bin/swtpm"];
-        if (!OperatingSystem.IsLinux() || programs.FirstOrDefault(p => !File.Exists(p)) is { } missing)
+        if (Missing is { } missing)
         {
-            Assert.Skip("Real hosts need the Debian packages libvirt-daemon, libvirt-daemon-driver-qemu, libvirt-clients, qemu-system-x86, qemu-utils and swtpm-tools.");
+            Assert.Skip(missing);
         }
     }
 
@@ -105,6 +110,15 @@ internal sealed class LibvirtDaemon : IAsyncDisposable
         var (exitCode, output) = await TryVirshAsync(command);
         return exitCode == 0 ? output.Trim() : throw new InvalidOperationException($"virsh {string.Join(' ', command)} ended with {exitCode}: {output}");
     }
+
+    /// <summary>Names of VMs that run, by its own word.</summary>
+    public async Task<IReadOnlyList<string>> RunningAsync() => Lines(await VirshAsync("list", "--name", "--state-running"));
+
+    /// <summary>Names of VMs that run or are paused, by its own word.</summary>
+    public async Task<IReadOnlyList<string>> ActiveAsync() => Lines(await VirshAsync("list", "--name"));
+
+    /// <summary>Names of all VMs it knows.</summary>
+    public async Task<IReadOnlyList<string>> DefinedAsync() => Lines(await VirshAsync("list", "--name", "--all"));
 
     /// <summary>Kills it at once; its VMs live on.</summary>
     public async Task KillAsync()
@@ -204,6 +218,8 @@ internal sealed class LibvirtDaemon : IAsyncDisposable
             }
         }
     }
+
+    private static string[] Lines(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private Task<(int ExitCode, string Output)> TryVirshAsync(params string[] command) => TryAsync("virsh", ["--quiet", "--connect", SocketUri, .. command]);
 
