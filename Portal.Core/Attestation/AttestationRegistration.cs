@@ -44,6 +44,7 @@ public static class AttestationRegistration
         {
             CancelTakes = Permission.ManageClusters,
         });
+        services.AddSingleton<AttesterRevival>();
         services.AddSingleton<ControlAttester>();
         services.AddSingleton<AttesterLookStep>();
         services.AddSingleton<ReactivateStep>();

@@ -24,6 +24,7 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 {
     private readonly ConcurrentDictionary<string, Doing> hosts = new(StringComparer.Ordinal);
     private readonly List<string> edited = [];
+    private readonly List<DateTimeOffset> trusted = [];
 
     public ServiceType Type => ServiceType.Keylime;
 
@@ -46,8 +47,32 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 
     public int Asks { get; private set; }
 
+    /// <summary>Names of the hosts it was asked about last, in their order.</summary>
+    public IReadOnlyList<string> LastPolled { get; private set; } = [];
+
+    /// <summary>Whether it told of a host that was verified since a moment.</summary>
+    public bool Trusts(DateTimeOffset since)
+    {
+        lock (trusted)
+        {
+            return trusted.Exists(t => t >= since);
+        }
+    }
+
     /// <summary>Runs before a host is asked about alone.</summary>
     public Action<string>? OnAsk { get; set; }
+
+    /// <summary>Runs before a policy is written, with its key and content; what it throws the writer gets.</summary>
+    public Action<string, string?>? OnWrite { get; set; }
+
+    /// <summary>Set where it removes an attester and enrols it anew to keep another policy for it.</summary>
+    public bool EnrolsAnew { get; set; }
+
+    /// <summary>Keys of attesters that are removed and not enrolled anew yet.</summary>
+    public HashSet<string> Away { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Runs when one is removed, before it is enrolled anew.</summary>
+    public Action? OnRemoved { get; set; }
 
     /// <summary>Runs after a policy was read, before that is answered.</summary>
     public Func<string, Task>? OnRead { get; set; }
@@ -85,9 +110,10 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
     /// <summary>Accepts removals and does none.</summary>
     public bool IgnoresRemovals { get; set; }
 
-    private sealed class Client(ScriptedServer server, string name) : IServerClient, IAttesterControl
+    private sealed class Client(ScriptedServer server, string name) : IServerClient, IAttesterControl, IEnrolsAnew
     {
         private readonly Dictionary<Guid, long> counts = [];
+        private readonly Dictionary<string, string> recalled = new(StringComparer.Ordinal);
         private readonly HashSet<string> failed = new(StringComparer.Ordinal);
         private DateTimeOffset? asked;
 
@@ -97,9 +123,15 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
         {
             var now = server.Now;
             server.Polls++;
+            server.LastPolled = [.. hosts.Select(h => h.Name)];
             server.Answer(name);
             var said = hosts.Select(h => Say(h, asked)).ToList();
             asked = now;
+            lock (server.trusted)
+            {
+                server.trusted.AddRange(said.OfType<HostStatement.Trusted>().Select(t => t.VerifiedAt));
+            }
+
             await (server.OnAnswer?.Invoke() ?? Task.CompletedTask);
             return new ServerNews(said, TimeSpan.Zero);
         }
@@ -146,6 +178,20 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
         public Task WritePolicyAsync(string key, string? content, CancellationToken ct)
         {
             server.Answer(name);
+            server.OnWrite?.Invoke(key, content);
+            if (server.EnrolsAnew && key.StartsWith("host/", StringComparison.Ordinal))
+            {
+                if (server.Away.Contains(key) && !recalled.ContainsKey(key))
+                {
+                    throw new ServerException(ServerFault.NothingThere, "It knows no such attester.", "Enrol it.");
+                }
+
+                server.Away.Add(key);
+                server.Policies.TryRemove(key, out _);
+                server.OnRemoved?.Invoke();
+                server.Away.Remove(key);
+            }
+
             if (server.WritesLeft is { } left && (server.WritesLeft = left - 1) < 0)
             {
                 throw new ServerException(ServerFault.Failed, "Its disk is full.", "Make room.");
@@ -180,6 +226,29 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
             server.Reactivations++;
             server.GaveUp.Remove(attester);
             return Task.CompletedTask;
+        }
+
+        public Task<IReadOnlyList<string>> MismatchedAsync(IReadOnlyList<string> names, CancellationToken ct)
+        {
+            server.Answer(name);
+            return Task.FromResult<IReadOnlyList<string>>([.. names.Where(n => server.GaveUp.Contains(n) && server[n] == Doing.Mismatching)]);
+        }
+
+        public Task<string?> EnrolmentAsync(string key, CancellationToken ct)
+        {
+            server.Answer(name);
+            return Task.FromResult(server.EnrolsAnew && key.StartsWith("host/", StringComparison.Ordinal) ? $"all of {key}" : null);
+        }
+
+        public Task<bool> IsAwayAsync(string key, string enrolment, CancellationToken ct)
+        {
+            server.Answer(name);
+            if (server.Away.Contains(key))
+            {
+                recalled[key] = enrolment;
+            }
+
+            return Task.FromResult(server.Away.Contains(key));
         }
 
         public Task RemoveAsync(string attester, CancellationToken ct)

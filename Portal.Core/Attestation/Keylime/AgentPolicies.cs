@@ -52,6 +52,21 @@ internal sealed class AgentPolicies(KeylimeHttp http, TimeProvider time)
         },
         ct);
 
+    /// <summary>All that it takes to enrol the agent again just as it is, as text.</summary>
+    public async Task<string> EnrolmentAsync(string id, CancellationToken ct) => JsonSerializer.Serialize(await WholeAsync(id, ct));
+
+    /// <summary>Whether the agent is not enrolled; the next change of it then goes on from this.</summary>
+    public async Task<bool> IsAwayAsync(string id, string enrolment, CancellationToken ct)
+    {
+        var isAway = await ReadAsync(id, ct) is null;
+        if (isAway && JsonSerializer.Deserialize<AgentEnrolment>(enrolment) is { } earlier)
+        {
+            removed.TryAdd(id, earlier);
+        }
+
+        return isAway;
+    }
+
     /// <summary>Removes an agent and waits until it is gone. One that is not there is gone.</summary>
     public async Task RemoveAsync(string id, CancellationToken ct)
     {
@@ -134,7 +149,7 @@ internal sealed class AgentPolicies(KeylimeHttp http, TimeProvider time)
         {
             return removed.TryGetValue(id, out var earlier)
                 ? earlier
-                : throw new ServerException(ServerFault.Failed, $"{http.Name(KeylimePart.Verifier)} does not verify an agent {KeylimeWords.Safe(id)}, so it has no policy that could be changed.", "Enrol the agent first.");
+                : throw new ServerException(ServerFault.NothingThere, $"{http.Name(KeylimePart.Verifier)} does not verify an agent {KeylimeWords.Safe(id)}, so it has no policy that could be changed.", "Enrol the agent first.");
         }
 
         if (await KeylimeRegistration.ReadAsync(http, id, ct) is not { } registration)

@@ -7,7 +7,7 @@ using Portal.Core.Baselines;
 namespace Portal.Core.Attestation.Keylime;
 
 /// <summary>A client of one Keylime verifier and its registrar, versions 2.0 to 2.6. What it says of hosts is <see cref="KeylimeTracker"/>'s; this asks.</summary>
-internal sealed class KeylimeClient : IServerClient, IAttesterControl
+internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAnew
 {
     /// <summary>Requests at the same time where agents have to be asked for one by one.</summary>
     private const int AtOnce = 4;
@@ -23,6 +23,7 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
     private readonly KeylimeTracker tracker = new();
     private readonly SemaphoreSlim polling = new(1);
     private readonly SharedLooks looks;
+    private readonly RegisteredAddresses addresses;
 
     /// <summary>A client that connects when it is first used.</summary>
     public KeylimeClient(ServerConnection connection, TimeProvider time)
@@ -33,6 +34,7 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
         agents = new AgentPolicies(http, time);
         policies = new KeylimePolicies(http, agents, time);
         looks = new SharedLooks(LookAsync, BetweenLooks, time);
+        addresses = new RegisteredAddresses((id, token) => KeylimeRegistration.ReadAsync(http, id, token), time);
     }
 
     /// <inheritdoc/>
@@ -42,7 +44,7 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
         try
         {
             var look = await LookAsync(ct);
-            var found = look.Answer.Ids is { } ids ? await OneByOneAsync(hosts, ids, ct) : look.Answer.Agents;
+            var found = look.Answer.Ids is { } ids ? await OneByOneAsync(hosts.Select(h => h.Name), ids, ct) : look.Answer.Agents;
             return new ServerNews(tracker.Read(hosts, name => found.GetValueOrDefault(name), look.Asked, time.GetUtcNow()), look.Skew);
         }
         finally
@@ -85,14 +87,10 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
         var all = enrolled.ToDictionary(a => a.Name, StringComparer.Ordinal);
         if (http.Has(KeylimePart.Registrar))
         {
-            var waiting = (await RegisteredAsync(ct)).Where(id => !all.ContainsKey(id) && AgentRegistration.IsAgentId(id)).Distinct(StringComparer.Ordinal);
-            await foreach (var (id, registration) in EachAsync(waiting, RegistrationAsync, ct))
+            var waiting = (await RegisteredAsync(ct)).Where(id => !all.ContainsKey(id) && AgentRegistration.IsAgentId(id)).Distinct(StringComparer.Ordinal).ToList();
+            foreach (var (id, address) in await addresses.OfAsync(waiting, ct))
             {
-                // Between both questions it may have gone.
-                if (registration is not null)
-                {
-                    all[id] = new ServerAttester(id, KeylimeWords.Safe(registration.Ip), false, "registered, not enrolled");
-                }
+                all[id] = new ServerAttester(id, KeylimeWords.Safe(address), false, "registered, not enrolled");
             }
         }
 
@@ -110,6 +108,20 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
 
     /// <inheritdoc/>
     public Task WritePolicyAsync(string key, string? content, CancellationToken ct) => policies.WriteAsync(key, content, ct);
+
+    /// <inheritdoc/>
+    public async Task<string?> EnrolmentAsync(string key, CancellationToken ct) => KeylimePolicies.AgentOf(key) is { } id ? await agents.EnrolmentAsync(id, ct) : null;
+
+    /// <inheritdoc/>
+    public async Task<bool> IsAwayAsync(string key, string enrolment, CancellationToken ct) => KeylimePolicies.AgentOf(key) is { } id && await agents.IsAwayAsync(id, enrolment, ct);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> MismatchedAsync(IReadOnlyList<string> names, CancellationToken ct)
+    {
+        var look = await LookAsync(ct);
+        var found = look.Answer.Ids is { } ids ? await OneByOneAsync(names, ids, ct) : look.Answer.Agents;
+        return [.. names.Where(n => found.GetValueOrDefault(n) is { IsPush: false, State: AgentState.InvalidQuote })];
+    }
 
     /// <inheritdoc/>
     public async Task<AttesterStanding?> StandingAsync(string name, CancellationToken ct) => await StatusAsync(name, ct) is { } status
@@ -172,10 +184,10 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
         return reply.Status == HttpStatusCode.NotFound ? null : http.Read(reply, KeylimePart.Verifier, "one agent", body => StatusReader.One(body, id));
     }
 
-    private async Task<IReadOnlyDictionary<string, AgentStatus>> OneByOneAsync(IReadOnlyList<BoundHost> hosts, IReadOnlyList<string> ids, CancellationToken ct)
+    private async Task<IReadOnlyDictionary<string, AgentStatus>> OneByOneAsync(IEnumerable<string> names, IReadOnlyList<string> ids, CancellationToken ct)
     {
         var found = new Dictionary<string, AgentStatus>(StringComparer.Ordinal);
-        var wanted = hosts.Select(h => h.Name).Intersect(ids, StringComparer.Ordinal);
+        var wanted = names.Intersect(ids, StringComparer.Ordinal);
         await foreach (var (id, status) in EachAsync(wanted, StatusAsync, ct))
         {
             if (status is not null)
@@ -205,6 +217,4 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl
         var reply = await http.SendAsync(KeylimePart.Registrar, HttpMethod.Get, "agents/", null, ct);
         return http.Read(reply, KeylimePart.Registrar, "all registrations", body => StatusReader.Bulk(body).Ids ?? throw new JsonException("It has no ids."));
     }
-
-    private Task<KeylimeRegistration?> RegistrationAsync(string id, CancellationToken ct) => KeylimeRegistration.ReadAsync(http, id, ct);
 }

@@ -49,6 +49,14 @@ internal sealed class KeylimePolicies(KeylimeHttp http, AgentPolicies agents, Ti
         _ => throw new ArgumentException($"No key of Keylime's: {key}", nameof(key)),
     };
 
+    /// <summary>The agent that a change under a key removes and enrols anew; null for none.</summary>
+    public static string? AgentOf(string key) => key.Split('/') switch
+    {
+        ["agent", var id] => id,
+        ["agent", var id, "runtime"] => id,
+        _ => null,
+    };
+
     /// <summary>Names of the policies of one sort, without those a verifier keeps for single agents under their ids.</summary>
     /// <param name="measuredBoot">Measured-boot policies; else runtime policies.</param>
     /// <param name="ct">Cancels.</param>

@@ -24,7 +24,7 @@ public static class OatFeature
 }
 
 /// <summary>A client of one OpenAttestation server, 1.5 to 2.3.</summary>
-internal sealed class OatClient : IServerClient
+internal sealed class OatClient : IServerClient, IPinsHosts
 {
     /// <summary>Batches that are asked about at the same time: each makes the server ask that many agents.</summary>
     private const int BatchesAtOnce = 4;
@@ -52,12 +52,15 @@ internal sealed class OatClient : IServerClient
     }
 
     /// <inheritdoc/>
-    public async Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct)
+    public Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct) => PollAsync(hosts, static _ => Task.CompletedTask, ct);
+
+    /// <inheritdoc/>
+    public async Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, Func<IReadOnlyList<HostStatement>, Task> early, CancellationToken ct)
     {
         await one.WaitAsync(ct);
         try
         {
-            return await PollAloneAsync(hosts, ct);
+            return await PollAloneAsync(hosts, early, ct);
         }
         catch (ServerException)
         {
@@ -78,7 +81,7 @@ internal sealed class OatClient : IServerClient
         var word = words.GetValueOrDefault(host.Name);
         if (OatPoll.Meaning(host, word, asked) is { } statement)
         {
-            return statement;
+            return Remembered(host, statement);
         }
 
         await one.WaitAsync(ct);
@@ -102,7 +105,11 @@ internal sealed class OatClient : IServerClient
     public Outcome<IReadOnlyList<ServerPolicy>> Wanted(ApprovedSet set, IReadOnlyList<BoundHost> hosts) => OatWanted.Of(set, hosts);
 
     /// <inheritdoc/>
-    public Task<string?> ReadPolicyAsync(string key, CancellationToken ct) => Of(key) switch
+    public IReadOnlyList<ServerPolicy> Pinned(IReadOnlyList<BoundHost> hosts) =>
+        [.. hosts.Select(h => new ServerPolicy(OatHosts.ReachKey(h.Name), $"where the agent of host {h.Name} is reached", "", h.HostId))];
+
+    /// <inheritdoc/>
+    public Task<string?> ReadPolicyAsync(string key, CancellationToken ct) => OatHosts.ReachOf(key) is { } reached ? hosts.ReadReachAsync(reached, ct) : Of(key) switch
     {
         (null, { } host) => hosts.ReadAsync(host, ct),
         ({ } mle, _) => lists.ReadAsync(mle, ct),
@@ -110,7 +117,7 @@ internal sealed class OatClient : IServerClient
     };
 
     /// <inheritdoc/>
-    public Task WritePolicyAsync(string key, string? content, CancellationToken ct) => Of(key) switch
+    public Task WritePolicyAsync(string key, string? content, CancellationToken ct) => OatHosts.ReachOf(key) is { } reached ? hosts.WriteReachAsync(reached, content, ct) : Of(key) switch
     {
         (null, { } host) => hosts.WriteAsync(host, content, ct),
         ({ } mle, _) => lists.WriteAsync(mle, content, ct),
@@ -124,24 +131,37 @@ internal sealed class OatClient : IServerClient
         one.Dispose();
     }
 
-    private async Task<ServerNews> PollAloneAsync(IReadOnlyList<BoundHost> asked, CancellationToken ct)
+    /// <summary>
+    /// Asks in batches. One that fails says nothing of its hosts and takes nothing from the others; where all that are asked at the same time fail,
+    /// the server is not asked any further.
+    /// </summary>
+    private async Task<ServerNews> PollAloneAsync(IReadOnlyList<BoundHost> asked, Func<IReadOnlyList<HostStatement>, Task> early, CancellationToken ct)
     {
         TimeSpan? skew = null;
         var statements = new List<HostStatement>(asked.Count);
         var untrusted = new List<(BoundHost Host, OatWord Word)>();
+        var left = new Queue<BoundHost[][]>(asked.Chunk(OatPoll.BatchSize).Chunk(BatchesAtOnce));
+        ServerException? fault = null;
         await dialects.OfAsync(ct);
-        foreach (var few in asked.Chunk(OatPoll.BatchSize).Chunk(BatchesAtOnce))
+        while (left.TryDequeue(out var few))
         {
-            var answers = await Task.WhenAll(few.Select(batch => poll.AskAsync([.. batch.Select(h => h.Name)], withChecks: false, ct)));
-            foreach (var (batch, answer) in few.Zip(answers))
+            var (known, failed) = (statements.Count, 0);
+            foreach (var (batch, answer) in few.Zip(await Task.WhenAll(few.Select(batch => AskBatchAsync(batch, ct)))))
             {
+                if (answer.Fault is not null)
+                {
+                    (fault, failed) = (answer.Fault, failed + 1);
+                    statements.AddRange(batch.Select(h => OatWords.NoAnswer(h, connection.Name, answer.Fault)));
+                    continue;
+                }
+
                 skew = answer.Date - time.GetUtcNow() ?? skew;
                 foreach (var host in batch)
                 {
-                    var word = answer.Words.GetValueOrDefault(host.Name);
+                    var word = answer.Words!.GetValueOrDefault(host.Name);
                     if (OatPoll.Meaning(host, word, answer.Asked) is { } statement)
                     {
-                        statements.Add(statement);
+                        statements.Add(Remembered(host, statement));
                     }
                     else
                     {
@@ -149,10 +169,49 @@ internal sealed class OatClient : IServerClient
                     }
                 }
             }
+
+            if (failed == few.Length)
+            {
+                if (known + untrusted.Count == 0)
+                {
+                    throw new ServerException(fault!.Fault, fault.Message, fault.Remedy, fault);
+                }
+
+                statements.AddRange(left.SelectMany(batches => batches).SelectMany(batch => batch).Select(h => OatWords.NoAnswer(h, connection.Name, fault!)));
+                break;
+            }
+
+            if (left.Count > 0)
+            {
+                await early(statements[known..]);
+            }
         }
 
         statements.AddRange(await reasons.OfAsync(untrusted, ct));
         return new ServerNews(statements, skew);
+    }
+
+    private HostStatement Remembered(BoundHost host, HostStatement statement)
+    {
+        if (statement is HostStatement.Trusted)
+        {
+            reasons.Trusted(host.Name);
+        }
+
+        return statement;
+    }
+
+    private async Task<(DateTimeOffset Asked, DateTimeOffset? Date, IReadOnlyDictionary<string, OatWord>? Words, ServerException? Fault)> AskBatchAsync(BoundHost[] batch, CancellationToken ct)
+    {
+        try
+        {
+            var (asked, date, words) = await poll.AskAsync([.. batch.Select(h => h.Name)], withChecks: false, ct);
+            return (asked, date, words, null);
+        }
+        catch (ServerException fault)
+        {
+            return (default, null, null, fault);
+        }
     }
 
     private static (OatMle? Mle, string? Host) Of(string key) =>

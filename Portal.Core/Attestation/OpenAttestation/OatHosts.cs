@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Portal.Core.Attestation.Outside;
 
@@ -8,11 +10,21 @@ namespace Portal.Core.Attestation.OpenAttestation;
 /// <param name="dialects">Which dialect it speaks.</param>
 internal sealed class OatHosts(OatWire wire, OatDialects dialects)
 {
+    private const string Reach = "/reach";
+
     // What a record may hold beside its white lists; all of it is sent back as it came when those change.
     private static readonly string[] Kept = ["HostName", "IPAddress", "Port", "Email", "AddOn_Connection_String", "Description", "pcrIMLMask", "Location"];
 
     /// <summary>The key of a host's white lists.</summary>
     public static string Key(string name) => $"host/{Uri.EscapeDataString(name)}";
+
+    /// <summary>The key of where a host's agent is reached.</summary>
+    public static string ReachKey(string name) => $"{Key(name)}{Reach}";
+
+    /// <summary>The host whose agent's address a key means; null for another key.</summary>
+    public static string? ReachOf(string key) => key.StartsWith("host/", StringComparison.Ordinal) && key.EndsWith(Reach, StringComparison.Ordinal)
+        ? Uri.UnescapeDataString(key["host/".Length..^Reach.Length])
+        : null;
 
     /// <summary>Canonical text of which white lists a host has.</summary>
     public static string Text(IEnumerable<OatMle> lists) => string.Join('\n', lists.OrderBy(l => !l.IsFirmware).Select(l => l.ToText()));
@@ -36,10 +48,46 @@ internal sealed class OatHosts(OatWire wire, OatDialects dialects)
             return;
         }
 
-        var record = await FindAsync(name, ct) ?? throw new ServerException(
-            ServerFault.Failed, $"{wire.Server} knows no host '{OatJson.Shown(name)}'.", "Register the host there with its agent first, or correct the name this host has on the service's page.");
+        var record = await RecordAsync(name, ct);
+        await SendAsync(record, content.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(OatMle.Parse).OfType<OatMle>(), [], ct);
+    }
+
+    /// <summary>Where a host's agent is reached: whoever changes it has another machine measured in its place. Null when the server does not know the host.</summary>
+    public async Task<string?> ReadReachAsync(string name, CancellationToken ct) => await FindAsync(name, ct) is { } record ? ReachIn(record) : null;
+
+    /// <summary>Puts an address back. A connection string may hold a password and is not kept here, so that it cannot be.</summary>
+    public async Task WriteReachAsync(string name, string? content, CancellationToken ct)
+    {
+        var record = await RecordAsync(name, ct);
+        if (content is null || content.Split('\n') is not [var address, var connection] || ReachIn(record).Split('\n')[1] != connection)
+        {
+            throw new ServerException(
+                ServerFault.Failed,
+                $"How {wire.Server} connects to the agent of '{OatJson.Shown(name)}' was changed, and cannot be put back from here, because it may hold a password.",
+                "Set its connection string there as it was; or, if it is right as it is now, take the host's name on the service's page away and choose it again.");
+        }
+
+        await SendAsync(record, wire.Read(new OatAnswer(record, null, null), Lists), new Dictionary<string, string>(StringComparer.Ordinal) { ["IPAddress"] = address }, ct);
+    }
+
+    private static string ReachIn(JsonElement record)
+    {
+        var connection = OatJson.Text(record, "AddOn_Connection_String");
+        return $"{OatJson.Text(record, "IPAddress").Trim()}\n{(connection.Length == 0 ? "" : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(connection))))}";
+    }
+
+    private async Task<JsonElement> RecordAsync(string name, CancellationToken ct) => await FindAsync(name, ct) ?? throw new ServerException(
+        ServerFault.NothingThere, $"{wire.Server} knows no host '{OatJson.Shown(name)}'.", "Register the host there with its agent first, or correct the name this host has on the service's page.");
+
+    private async Task SendAsync(JsonElement record, IEnumerable<OatMle> lists, Dictionary<string, string> changed, CancellationToken ct)
+    {
         var body = Kept.Where(member => OatJson.Text(record, member).Length > 0).ToDictionary(member => member, member => OatJson.Text(record, member), StringComparer.Ordinal);
-        foreach (var list in content.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(OatMle.Parse).OfType<OatMle>())
+        foreach (var (member, text) in changed)
+        {
+            body[member] = text;
+        }
+
+        foreach (var list in lists)
         {
             if (list.IsFirmware)
             {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Portal.Core.Attestation.Outside;
 using Portal.Core.Inventory;
 using Portal.Core.Tpm;
 
@@ -28,6 +29,21 @@ internal static class OatWords
         FindingCode.UnknownWord,
         word.Length == 0 ? "The attestation server does not say whether the host is trusted." : $"The attestation server says '{OatJson.Shown(word)}' of this host, which means nothing here.",
         "Look what answers at the server's address, and update the portal if the server was updated; until then nothing is concluded from it.") { Short = "unknown word of OpenAttestation" };
+
+    /// <summary>The question for this host, with others, was not answered.</summary>
+    public static HostStatement NoAnswer(BoundHost host, string server, ServerException fault) => new HostStatement.Trouble(
+        host.HostId,
+        CheckOutcome.ServiceUnreachable,
+        new Finding(FindingCode.ServiceSilent, $"{server} cannot say anything of this host: {fault.Message}", fault.Remedy) { Short = $"{server} does not answer" });
+
+    /// <summary>1.x: called untrusted once, which it does after any change, and could not be asked once more.</summary>
+    public static HostStatement Doubted(Guid hostId) => new HostStatement.Trouble(
+        hostId,
+        CheckOutcome.Queued,
+        new Finding(
+            FindingCode.ServerNotVerifying,
+            "The attestation server called this host untrusted, as it does once after any change, also an approved one, and could not be asked once more.",
+            "Wait for the next question: what the server says then counts.") { Short = "asked once more" });
 
     /// <summary>Untrusted, and no reason was to be had.</summary>
     public static Finding Untrusted() => new(FindingCode.ServerFoundMismatch, "The attestation server measured this host and found that it does not match its white list; it does not say where.", Mend) { Short = "does not match its white list" };

@@ -82,6 +82,9 @@ public sealed class AttestationServer
     /// <summary>How long one request may take, in seconds.</summary>
     public int TimeoutSeconds { get; set; } = 30;
 
+    /// <summary>Since when it is known not to answer; null while it does. Kept, so that a portal that is started meanwhile does not raise the alarm once more.</summary>
+    public DateTimeOffset? DownSince { get; set; }
+
     /// <summary>Raised by every change: a connection made under another is not used any more.</summary>
     public long Version { get; set; } = 1;
 

@@ -34,36 +34,27 @@ public sealed class AttesterWork
 /// <param name="contexts">The database.</param>
 /// <param name="access">Who may.</param>
 /// <param name="clients">Clients of servers.</param>
+/// <param name="revival">Knows what is done with attesters already.</param>
 /// <param name="audit">The audit.</param>
 /// <param name="runner">Knows the steps.</param>
 /// <param name="queue">Runs the operation.</param>
 /// <param name="feed">Who listens.</param>
 /// <param name="time">Our clock.</param>
 public sealed class ControlAttester(
-    IDbContextFactory<PortalDbContext> contexts, AccessControl access, ServerClients clients, AuditLog audit, OperationRunner runner, OperationQueue queue, IChangeFeed feed, TimeProvider time) : IDisposable
+    IDbContextFactory<PortalDbContext> contexts, AccessControl access, ServerClients clients, AttesterRevival revival, AuditLog audit, OperationRunner runner, OperationQueue queue, IChangeFeed feed, TimeProvider time)
 {
-    // Told twice to verify an attester, Keylime does so twice at a time: of two requests at once one has to see the other's operation.
-    private readonly SemaphoreSlim turn = new(1, 1);
-
     /// <summary>Records the operation that has it verified again, or joins the one there is. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
     public Task<Outcome<Guid>> ReactivateAsync(Caller caller, Guid serverId, string name, CancellationToken ct) => BeginAsync(caller, AttesterWork.Reactivate, "Have {1} verify {0} again", serverId, name, ct);
 
     /// <summary>Records the operation that removes it there, or joins the one there is. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
     public Task<Outcome<Guid>> RemoveAsync(Caller caller, Guid serverId, string name, CancellationToken ct) => BeginAsync(caller, AttesterWork.Remove, "Remove {0} from {1}", serverId, name, ct);
 
-    /// <inheritdoc/>
-    public void Dispose() => turn.Dispose();
-
     private async Task<Outcome<Guid>> BeginAsync(Caller caller, string kind, string title, Guid serverId, string name, CancellationToken ct)
     {
-        await turn.WaitAsync(ct);
-        try
+        // Told twice to verify an attester, Keylime does so twice at a time: of two requests at once one has to see the other's operation.
+        using (await revival.AloneAsync(ct))
         {
             return await BeginAloneAsync(caller, kind, title, serverId, name, ct);
-        }
-        finally
-        {
-            turn.Release();
         }
     }
 
@@ -77,7 +68,7 @@ public sealed class ControlAttester(
             return denied;
         }
 
-        var open = await OpenAsync(db, serverId, name, ct);
+        var open = await AttesterRevival.OpenAsync(db, serverId, name, ct);
         if (open?.Kind == kind)
         {
             return open.Id;
@@ -114,16 +105,6 @@ public sealed class ControlAttester(
         feed.Publish(Change.Of(ChangeTopic.Audit));
         await queue.EnqueueAsync(operation.Id, ct);
         return operation.Id;
-    }
-
-    /// <summary>The operation on the attester that has not ended, if there is one.</summary>
-    private static async Task<Operation?> OpenAsync(PortalDbContext db, Guid serverId, string name, CancellationToken ct)
-    {
-        var open = await db.Operations.AsNoTracking()
-            .Where(o => o.TargetId == serverId && (o.Kind == AttesterWork.Reactivate || o.Kind == AttesterWork.Remove))
-            .Where(o => o.State == OperationState.Queued || o.State == OperationState.Running || o.State == OperationState.Undoing)
-            .ToListAsync(ct);
-        return open.Find(o => JsonSerializer.Deserialize<AttesterWork>(o.Data)?.Name == name);
     }
 
     private async Task<Refusal?> CannotAsync(AttestationServer server, CancellationToken ct) => await clients.OfAsync(server.Id, ct) is IAttesterControl

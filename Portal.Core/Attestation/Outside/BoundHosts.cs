@@ -9,7 +9,13 @@ namespace Portal.Core.Attestation.Outside;
 /// <param name="Clusters">By cluster that names it: policy, publication and hosts.</param>
 internal sealed record ServerScope(AttestationServer Server, IReadOnlyList<ClusterScope> Clusters)
 {
-    /// <summary>Reads it; null when there is no such server. Hosts on which a VM that requires trust waits come first.</summary>
+    /// <summary>The hosts of all clusters; those on which a VM that requires trust waits come first, whatever their cluster.</summary>
+    public IReadOnlyList<BoundHost> Hosts { get; } = [.. Clusters.SelectMany(c => c.Hosts.Select(h => (Host: h, IsAwaited: c.Awaited.Contains(h.HostId)))).OrderBy(h => !h.IsAwaited).Select(h => h.Host)];
+
+    /// <summary>What is said of hosts nobody told us the server's name of.</summary>
+    public IEnumerable<HostStatement> Unbound() => Clusters.SelectMany(c => c.Unbound).Select(id => ClusterScope.NotBound(id, Server.Name));
+
+    /// <summary>Reads it; null when there is no such server.</summary>
     public static async Task<ServerScope?> ReadAsync(PortalDbContext db, PolicyReader policies, Guid serverId, CancellationToken ct)
     {
         if (await db.AttestationServers.AsNoTracking().SingleOrDefaultAsync(s => s.Id == serverId, ct) is not { } server)
@@ -35,9 +41,10 @@ internal sealed record ServerScope(AttestationServer Server, IReadOnlyList<Clust
 /// <param name="Policy">The cluster's policy.</param>
 /// <param name="Publication">How the server stands to what is approved there; null before it was looked at.</param>
 /// <param name="Hosts">Hosts the server has a name for.</param>
+/// <param name="Awaited">Hosts on which a VM that requires trust waits.</param>
 /// <param name="Unbound">Hosts nobody told us the server's name of.</param>
 /// <param name="Word">Makes reports of statements.</param>
-internal sealed record ClusterScope(AppraisalPolicy Policy, Publication? Publication, IReadOnlyList<BoundHost> Hosts, IReadOnlyList<Guid> Unbound, ServerWord Word)
+internal sealed record ClusterScope(AppraisalPolicy Policy, Publication? Publication, IReadOnlyList<BoundHost> Hosts, IReadOnlySet<Guid> Awaited, IReadOnlyList<Guid> Unbound, ServerWord Word)
 {
     public static async Task<ClusterScope> ReadAsync(PortalDbContext db, AttestationServer server, AppraisalPolicy policy, Guid? onlyHost, CancellationToken ct)
     {
@@ -59,11 +66,14 @@ internal sealed record ClusterScope(AppraisalPolicy Policy, Publication? Publica
             .Where(v => v.ClusterId == clusterId && v.TrustLevel == TrustLevel.Trusted
                 && (v.Status == VirtualMachineStatus.Creating || v.Status == VirtualMachineStatus.Starting || v.Status == VirtualMachineStatus.Migrating))
             .Select(v => v.TargetHostId ?? v.HostId)
+            .Where(id => id != null)
+            .Select(id => id!.Value)
             .ToHashSetAsync(ct);
         return new ClusterScope(
             policy,
             publication,
-            [.. hosts.Where(h => h.Name is not null).OrderBy(h => !awaited.Contains(h.Id)).Select(h => new BoundHost(h.Id, h.Name!))],
+            [.. hosts.Where(h => h.Name is not null).Select(h => new BoundHost(h.Id, h.Name!))],
+            awaited,
             [.. hosts.Where(h => h.Name is null).Select(h => h.Id)],
             new ServerWord(serverId, server.Name, policy, publication, comparedAt));
     }

@@ -50,7 +50,10 @@ public sealed class BindHost(ClusterDesk desk)
             return ServerRefusals.HostNotThere(cluster.Name, server.Name);
         }
 
-        if (name is not null && await db.HostsOnServers.Where(b => b.ServerId == serverId && b.Name == name && b.HostId != hostId)
+        // OpenAttestation does not tell names apart by case.
+        var (lower, ignoresCase) = (name?.ToLowerInvariant(), server.Type == ServiceType.OpenAttestation);
+        if (name is not null && await db.HostsOnServers.Where(b => b.ServerId == serverId && b.HostId != hostId)
+            .Where(b => b.Name == name || (ignoresCase && b.Name.ToLower() == lower))
             .Join(db.Hosts, b => b.HostId, h => h.Id, (b, h) => h.Name).FirstOrDefaultAsync(step.Ct) is { } other)
         {
             return ServerRefusals.HostNameTaken(name, other);

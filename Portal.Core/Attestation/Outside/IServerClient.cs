@@ -18,6 +18,12 @@ public interface IServerClient : IDisposable
     /// <summary>What the server says of these hosts, in as few requests as it allows.</summary>
     Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, CancellationToken ct);
 
+    /// <summary>
+    /// The same, of a server that is asked in several requests: tells what it knows of the hosts given first before the rest has answered. What was
+    /// told early is in the news again.
+    /// </summary>
+    Task<ServerNews> PollAsync(IReadOnlyList<BoundHost> hosts, Func<IReadOnlyList<HostStatement>, Task> early, CancellationToken ct) => PollAsync(hosts, ct);
+
     /// <summary>Has one host verified anew: the evidence behind a <see cref="HostStatement.Trusted"/> began after this call did. Waits for it, within the caller's patience.</summary>
     Task<HostStatement> AskAsync(BoundHost host, CancellationToken ct);
 

@@ -41,6 +41,9 @@ public enum ServerFault
 
     /// <summary>It answered with an error of its own.</summary>
     Failed,
+
+    /// <summary>It does not know the attester that something of is to be changed.</summary>
+    NothingThere,
 }
 
 /// <summary>A server failed us.</summary>

@@ -44,11 +44,20 @@ public sealed partial class ServerPoll(
         try
         {
             var client = await clients.OfAsync(serverId, ct) ?? throw new ServerException(ServerFault.Failed, "The server was removed.", "");
-            var news = await client.PollAsync([.. scope.Clusters.SelectMany(c => c.Hosts)], ct);
-            await ApplyAsync(scope, news, askedAt, ct);
-            if (health.Answered(serverId, time.GetElapsedTime(began), news.Statements.Any(s => s is HostStatement.Trusted or HostStatement.Untrusted { IsNew: true }), news.ClockSkew))
+            var told = new HashSet<Guid>();
+            var news = await client.PollAsync(
+                scope.Hosts,
+                async early =>
+                {
+                    await ApplyAsync(scope, early, askedAt, ct);
+                    told.UnionWith(early.Select(s => s.HostId));
+                },
+                ct);
+            await ApplyAsync(scope, [.. news.Statements.Where(s => !told.Contains(s.HostId)), .. scope.Unbound()], askedAt, ct);
+            var wasDown = health.Answered(serverId, time.GetElapsedTime(began), news.Statements.Any(s => s is HostStatement.Trusted or HostStatement.Untrusted { IsNew: true }), news.ClockSkew);
+            if (wasDown || scope.Server.DownSince is not null)
             {
-                await TellAsync(scope, null, ct);
+                await UpAsync(scope, ct);
             }
         }
         catch (ServerException fault)
@@ -57,7 +66,7 @@ public sealed partial class ServerPoll(
             if (health.Failed(serverId, fault))
             {
                 await SilentAsync(scope, fault, askedAt, ct);
-                await TellAsync(scope, fault, ct);
+                await DownAsync(scope, fault, ct);
             }
         }
 
@@ -90,16 +99,16 @@ public sealed partial class ServerPoll(
         }
     }
 
-    private async Task ApplyAsync(ServerScope scope, ServerNews news, DateTimeOffset askedAt, CancellationToken ct)
+    /// <summary>Hosts whose policy or name there changed meanwhile are told about by the next poll.</summary>
+    private async Task ApplyAsync(ServerScope scope, IReadOnlyList<HostStatement> statements, DateTimeOffset askedAt, CancellationToken ct)
     {
-        var said = news.Statements.ToDictionary(s => s.HostId);
+        var said = statements.ToDictionary(s => s.HostId);
         foreach (var cluster in scope.Clusters)
         {
-            var reports = cluster.Hosts.Select(h => said.TryGetValue(h.HostId, out var statement) ? cluster.Word.Report(statement, h.Name, askedAt, AttestationPurpose.Round) : null)
-                .Concat(cluster.Unbound.Select(id => cluster.Word.Report(ClusterScope.NotBound(id, scope.Server.Name), null, askedAt, AttestationPurpose.Round)));
+            var reports = cluster.Hosts.Select(h => (h.HostId, Name: (string?)h.Name)).Concat(cluster.Unbound.Select(id => (HostId: id, Name: (string?)null)))
+                .Select(h => said.TryGetValue(h.HostId, out var statement) ? cluster.Word.Report(statement, h.Name, askedAt, AttestationPurpose.Round) : null);
             foreach (var page in reports.OfType<AttestationReport>().Chunk(PageSize))
             {
-                // Hosts whose policy or name there changed meanwhile are told about by the next poll.
                 await ledger.ApplyAsync(page, null, ct);
             }
         }
@@ -116,18 +125,33 @@ public sealed partial class ServerPoll(
         }
     }
 
-    /// <summary>One alarm for the server, however many hosts it verifies, and one word when it is back.</summary>
-    private async Task TellAsync(ServerScope scope, ServerException? fault, CancellationToken ct)
+    /// <summary>One alarm for the server, however many hosts it verifies and however often the portal is started meanwhile.</summary>
+    private Task DownAsync(ServerScope scope, ServerException fault, CancellationToken ct) => TellAsync(
+        scope,
+        time.GetUtcNow(),
+        "service.down",
+        $"The attestation service {scope.Server.Name} does not answer: {fault.Message} The {scope.Hosts.Count} hosts it verifies run stale; no virtual machine is moved.",
+        AuditSeverity.Alarm,
+        ct);
+
+    /// <summary>One word when it is back.</summary>
+    private Task UpAsync(ServerScope scope, CancellationToken ct) =>
+        TellAsync(scope, null, "service.up", $"The attestation service {scope.Server.Name} answers again.", AuditSeverity.Notice, ct);
+
+    private async Task TellAsync(ServerScope scope, DateTimeOffset? downSince, string @event, string sentence, AuditSeverity severity, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        var hosts = scope.Clusters.Sum(c => c.Hosts.Count);
-        var target = new AuditTarget("service", scope.Server.Id, scope.Server.Name);
-        var (@event, sentence, severity) = fault is null
-            ? ("service.up", $"The attestation service {scope.Server.Name} answers again.", AuditSeverity.Notice)
-            : ("service.down", $"The attestation service {scope.Server.Name} does not answer: {fault.Message} The {hosts} hosts it verifies run stale; no virtual machine is moved.", AuditSeverity.Alarm);
-        audit.Add(db, Person.Portal, @event, target, sentence, severity);
+        await using var transaction = await db.Database.BeginTransactionAsync(ct);
+        var (id, isDown) = (scope.Server.Id, downSince is not null);
+        if (await db.AttestationServers.Where(s => s.Id == id && (isDown ? s.DownSince == null : s.DownSince != null)).ExecuteUpdateAsync(set => set.SetProperty(s => s.DownSince, downSince), ct) == 0)
+        {
+            return;
+        }
+
+        audit.Add(db, Person.Portal, @event, new AuditTarget("service", id, scope.Server.Name), sentence, severity);
         await db.SaveChangesAsync(ct);
-        feed.Publish(Change.Of(ChangeTopic.Service, scope.Server.Id));
+        await transaction.CommitAsync(ct);
+        feed.Publish(Change.Of(ChangeTopic.Service, id));
         feed.Publish(Change.Of(ChangeTopic.Audit));
     }
 

@@ -27,6 +27,9 @@ public sealed partial class ServerPolls(
     /// <summary>Shortest time between two polls of a server, whoever asks for them.</summary>
     public static readonly TimeSpan LeastPause = TimeSpan.FromSeconds(1);
 
+    /// <summary>Polls as soon as that pause allows, once a server is back that was down.</summary>
+    private const int HurriedPolls = 5;
+
     private readonly ConcurrentDictionary<Guid, Loop> loops = new();
 
     /// <inheritdoc/>
@@ -142,12 +145,23 @@ public sealed partial class ServerPolls(
         {
             try
             {
-                while (true)
+                for (var hurried = 0; ; hurried--)
                 {
+                    var wasDown = parts.Health.Of(server).IsDown;
                     await OnceAsync();
-                    parts.Health.Next(server, parts.Time.GetUtcNow() + TimeSpan.FromSeconds(Seconds));
+                    if (wasDown && !parts.Health.Of(server).IsDown)
+                    {
+                        // What is new in its first answer may be from before it was down: hosts are trusted again by the next ones.
+                        hurried = HurriedPolls;
+                    }
+
+                    var pause = hurried > 0 ? LeastPause : TimeSpan.FromSeconds(Seconds);
+                    parts.Health.Next(server, parts.Time.GetUtcNow() + pause);
                     await Task.Delay(LeastPause, parts.Time, stop.Token);
-                    await EarlyOrAsync(TimeSpan.FromSeconds(Seconds) - LeastPause);
+                    if (pause > LeastPause)
+                    {
+                        await EarlyOrAsync(pause - LeastPause);
+                    }
                 }
             }
             catch (OperationCanceledException)

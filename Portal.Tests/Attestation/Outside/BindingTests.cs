@@ -144,6 +144,22 @@ public sealed class BindingTests
         Assert.Equal(Verdict.Untrusted, row.Verdict);
     }
 
+    [Theory]
+    [InlineData(ServiceType.OpenAttestation, false)]
+    [InlineData(ServiceType.Keylime, true)]
+    public async Task OneMachineOfAServer_IsOneHost_WhereTheServerTellsNamesApartByCaseOnly(ServiceType type, bool areTwo)
+    {
+        await using var served = await ServedPool.StartAsync();
+        var endpoint = new ServerEndpoint("https://other.example.com:8443", type == ServiceType.Keylime ? "https://other.example.com:8891" : "", ServedPool.Authority, true);
+        var server = TrustedPool.Expect(await served.Pool.Get<AddServer>().ExecuteAsync(TrustedPool.Administrator, new(new ServerWords("other", type, endpoint, 10, 30), TestCertificates.Client), served.Ct));
+        await served.NameAsync(new ServiceSet(new ServiceChoice(server, PolicyKeeper.Server)));
+        TrustedPool.Expect(await served.Pool.Get<BindHost>().ExecuteAsync(TrustedPool.Administrator, new(server, (await served.Pool.HostAsync(Host)).Id, "Node.example.com"), served.Ct));
+
+        var second = await served.Pool.Get<BindHost>().ExecuteAsync(TrustedPool.Administrator, new(server, (await served.Pool.HostAsync("kvm-a02")).Id, "nODE.example.com"), served.Ct);
+
+        Assert.Equal(areTwo ? null : "service.host.taken", second.Refusal?.Code);
+    }
+
     private static void OnceAnswered(ServedPool served, Func<Task> then) => served.Script.OnAnswer = () =>
     {
         served.Script.OnAnswer = null;

@@ -218,6 +218,124 @@ public sealed class PublishingTests
         Assert.Equal(PublicationState.Drifted, (await served.PublicationAsync()).State);
     }
 
+    [Fact]
+    public async Task UndoingOnePolicyFails_TheOthersArePutBackAllTheSame()
+    {
+        await using var served = await ServedPool.StartAsync(keeper: PolicyKeeper.Portal);
+        served.Script.OnWrite = (key, content) =>
+        {
+            if (key.StartsWith("host/", StringComparison.Ordinal) || (content is null && key == served.Script.Written[1]))
+            {
+                throw Refused();
+            }
+        };
+
+        await Assert.ThrowsAsync<ServerException>(() => RunAsync(served, served.PublishAsync()));
+        Assert.Equal([served.Script.Written[1]], served.Script.Policies.Keys);
+
+        served.Script.OnWrite = null;
+        await served.PublishAsync();
+        Assert.Empty(served.Script.Policies);
+    }
+
+    [Fact]
+    public async Task UndoingThatTheServerOnlySaysYesTo_IsNotBelieved()
+    {
+        await using var served = await PublishedAsync();
+        foreach (var one in served.Script.Policies.Keys)
+        {
+            served.Script.Policies[one] = "what was there";
+        }
+
+        served.Script.OnWrite = (key, content) =>
+        {
+            if (key.StartsWith("host/", StringComparison.Ordinal) && content is not null)
+            {
+                served.Script.IgnoresWrites = true;
+                throw Refused();
+            }
+        };
+        var begun = TrustedPool.Expect(await served.Pool.Get<PublishNow>().ExecuteAsync(TrustedPool.Administrator, served.Pool.Cluster, served.ServerId, served.Ct));
+        var stopped = await Assert.ThrowsAsync<ServerException>(() => RunAsync(served, served.Pool.RunAsync(begun)));
+        Assert.Contains("said yes, and keeps something else", stopped.Message, StringComparison.Ordinal);
+
+        (served.Script.OnWrite, served.Script.IgnoresWrites) = (null, false);
+        await served.Pool.RunAsync(begun);
+        Assert.All(served.Script.Policies.Values, v => Assert.Equal("what was there", v));
+    }
+
+    [Fact]
+    public async Task UndoingWhatAnAttesterHad_ThatSomebodyTookAway_EndsAllTheSame()
+    {
+        await using var served = await ServedPool.StartAsync(keeper: PolicyKeeper.Portal);
+        served.Script.OnWrite = (key, content) =>
+        {
+            if (key == "host/there-kvm-a02")
+            {
+                throw Refused();
+            }
+
+            if (content is null && key.StartsWith("host/", StringComparison.Ordinal))
+            {
+                served.Script.Policies.TryRemove(key, out _);
+                throw new ServerException(ServerFault.NothingThere, "It knows no such attester.", "Enrol it.");
+            }
+        };
+
+        await RunAsync(served, served.PublishAsync());
+
+        Assert.Equal(PublicationState.Failed, (await served.PublicationAsync()).State);
+        Assert.Empty(served.Script.Policies);
+    }
+
+    [Fact]
+    public async Task PortalDiesBetweenRemovalAndEnrolment_TheAttesterIsEnrolledAnewFromWhatWasKept()
+    {
+        await using var served = await ServedPool.StartAsync(keeper: PolicyKeeper.Portal);
+        served.Script.EnrolsAnew = true;
+        using var died = new CancellationTokenSource();
+        served.Script.OnRemoved = () =>
+        {
+            died.Cancel();
+            died.Token.ThrowIfCancellationRequested();
+        };
+        await served.Pool.Get<PublicationWatch>().LookAsync(served.Ct);
+        await using (var db = served.Pool.Database())
+        {
+            var id = (await db.Publications.SingleAsync(served.Ct)).OperationId!.Value;
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => served.Pool.Get<OperationRunner>().RunAsync(id, died.Token));
+        }
+
+        Assert.Single(served.Script.Away);
+        served.Script.OnRemoved = null;
+        await served.Pool.RestartAsync();
+        await served.PublishAsync();
+
+        Assert.Empty(served.Script.Away);
+        Assert.Equal(PublicationState.Verified, (await served.PublicationAsync()).State);
+        Assert.Equal(3, served.Script.Policies.Keys.Count(k => k.StartsWith("host/", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Approved_WhatHostsRunThatFailed_HasThemVerifiedAgain_Once()
+    {
+        await using var served = await PublishedAsync();
+        served.Script["there-" + Host] = Doing.Mismatching;
+        served.Script.GaveUp.UnionWith(["there-" + Host, "there-kvm-a02", "somebody-elses"]);
+        await served.PollAsync();
+        await using var db = served.Pool.Database();
+        await served.Pool.ApproveAsync("repaired firmware", BaselineKinds.Firmware, await ApprovedFirmware(served, db));
+
+        await served.PublishAsync();
+
+        Assert.Equal((1, false), (served.Script.Reactivations, served.Script.GaveUp.Contains("there-" + Host)));
+        served.Pool.Time.Advance(PublicationWatch.LookEvery);
+        await served.PublishAsync();
+        Assert.Equal(1, served.Script.Reactivations);
+    }
+
+    private static ServerException Refused() => new(ServerFault.Failed, "It takes no change of that.", "Look at its log.");
+
     private static async Task<BaselineContent> ApprovedFirmware(ServedPool served, PortalDbContext db)
     {
         var text = await db.BaselineRevisions.Join(db.Baselines.Where(b => b.Kind == BaselineKinds.Firmware), r => r.BaselineId, b => b.Id, (r, b) => r.Content).FirstAsync(served.Ct);

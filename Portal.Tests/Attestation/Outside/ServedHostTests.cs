@@ -83,6 +83,74 @@ public sealed class ServedHostTests
     }
 
     [Fact]
+    public async Task Server_Down_WhileThePortalIsStartedAgain_IsOneAlarm_AndOneWordWhenItIsBack()
+    {
+        await using var served = await ServedPool.StartAsync();
+        await served.VerifyAsync();
+        served.Script.IsDown = true;
+        for (var i = 0; i < 3; i++)
+        {
+            await served.PollAsync();
+            await served.PollAsync();
+            await served.Pool.RestartAsync();
+        }
+
+        served.Script.IsDown = false;
+        await served.VerifyAsync();
+        await served.Pool.RestartAsync();
+        await served.VerifyAsync();
+
+        await using var db = served.Pool.Database();
+        Assert.Equal(["service.down", "service.up"], await db.AuditEntries.Where(a => a.Event == "service.down" || a.Event == "service.up").OrderBy(a => a.Id).Select(a => a.Event).ToListAsync(served.Ct));
+        served.Script.IsDown = true;
+        await served.PollAsync();
+        await served.PollAsync();
+        Assert.Equal(2, await db.AuditEntries.CountAsync(a => a.Event == "service.down", served.Ct));
+    }
+
+    [Fact]
+    public async Task HostsOnWhichAStartWaits_AreAskedAboutFirst_WhateverTheirCluster()
+    {
+        await using var served = await ServedPool.StartAsync();
+        var other = TrustedPool.Expect(await served.Pool.Get<CreateCluster>().ExecuteAsync(TrustedPool.Administrator, new("another", "", TrustLevels.Any | TrustLevels.Trusted, TrustPolicy.Default), served.Ct));
+        await served.NameAsync(new ServiceSet(new ServiceChoice(served.ServerId, PolicyKeeper.Server)), other);
+        await served.VerifyAsync();
+        await using var db = served.Pool.Database();
+        var hosts = await db.Hosts.OrderBy(h => h.Name).Select(h => h.Id).ToListAsync(served.Ct);
+        TrustedPool.Expect(await served.Pool.Get<MoveHost>().ExecuteAsync(TrustedPool.Administrator, hosts[1], other, served.Ct));
+        var template = await db.Templates.Select(t => t.Id).FirstAsync(served.Ct);
+        foreach (var (awaited, cluster) in new[] { (hosts[1], other), (hosts[2], served.Pool.Cluster) })
+        {
+            await db.VirtualMachines.ExecuteDeleteAsync(served.Ct);
+            db.VirtualMachines.Add(Waiting(cluster, awaited, template));
+            await db.SaveChangesAsync(served.Ct);
+            db.ChangeTracker.Clear();
+
+            await served.PollAsync();
+
+            Assert.Equal("there-kvm-a0" + (hosts.IndexOf(awaited) + 1), served.Script.LastPolled[0]);
+        }
+    }
+
+    [Fact]
+    public async Task Server_BackAgain_IsReadAgainSoon()
+    {
+        await using var served = await ServedPool.StartAsync();
+        var polls = served.Pool.Get<ServerPolls>();
+        served.Script.IsDown = true;
+        await polls.StartAsync(served.Ct);
+        await UntilAsync(served, () => served.Pool.Get<ServerHealth>().Of(served.ServerId).IsDown);
+        served.Script.IsDown = false;
+        await UntilAsync(served, () => !served.Pool.Get<ServerHealth>().Of(served.ServerId).IsDown);
+        var back = served.Pool.Time.GetUtcNow();
+
+        await UntilAsync(served, () => served.Script.Trusts(back));
+
+        Assert.InRange(served.Pool.Time.GetUtcNow() - back, TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        await polls.StopAsync(served.Ct);
+    }
+
+    [Fact]
     public async Task TwoServices_HostIsTrustedOnlyWhenBothTrustIt()
     {
         await using var served = await ServedPool.StartAsync(besideOurs: true);
@@ -252,6 +320,30 @@ public sealed class ServedHostTests
         Assert.Equal(failed, (await served.Pool.RowAsync(Host)).VerifiedAt);
         Assert.Equal(failed, served.Pool.Get<ServerHealth>().Of(served.ServerId).LastEvidenceAt);
         Assert.True(served.Pool.Get<ServerHealth>().Of(served.ServerId).LastAnswerAt > failed);
+    }
+
+    private static VirtualMachine Waiting(Guid cluster, Guid host, Guid template) => new()
+    {
+        Name = "waits",
+        ClusterId = cluster,
+        TargetHostId = host,
+        TrustLevel = TrustLevel.Trusted,
+        Status = VirtualMachineStatus.Starting,
+        TemplateId = template,
+        Memory = 1 << 30,
+        Disk = 1 << 30,
+        Cpus = 1,
+        CreatedBy = "otto",
+        CreatedAt = DateTimeOffset.UnixEpoch,
+    };
+
+    private static async Task UntilAsync(ServedPool served, Func<bool> holds)
+    {
+        while (!holds())
+        {
+            served.Pool.Time.Advance(TimeSpan.FromMilliseconds(500));
+            await Task.Delay(20, served.Ct);
+        }
     }
 
     [Fact]

@@ -58,7 +58,17 @@ internal sealed class PublicationReader(IDbContextFactory<PortalDbContext> conte
         var published = await db.PublishedPolicies.AsNoTracking().Where(p => p.ServerId == serverId && p.ClusterId == clusterId).ToListAsync(ct);
         var leftovers = published.Where(p => p.HostId is null && !all.Exists(w => w.Key == p.Key));
         var keys = all.Select(w => (w.Key, w.Title, After: (string?)w.Content)).Concat(leftovers.Select(p => (p.Key, p.Title, After: (string?)null))).ToList();
-        var present = await ReadAsync(client, [.. keys.Select(k => k.Key)], ct);
+        var pinned = client is IPinsHosts pins ? pins.Pinned(scope.Hosts) : [];
+        var present = await ReadAsync(client, [.. keys.Select(k => k.Key), .. pinned.Select(p => p.Key)], ct);
+        foreach (var pin in pinned)
+        {
+            if ((published.Find(p => p.Key == pin.Key)?.Content ?? present[pin.Key]) is { } content)
+            {
+                all.Add(pin with { Content = content, NameThere = names[pin.HostId!.Value] });
+                keys.Add((pin.Key, pin.Title, content));
+            }
+        }
+
         var writes = keys.Where(k => present[k.Key] != k.After).Select(k => new PolicyWrite(k.Key, k.Title, present[k.Key], k.After)).ToList();
         var edited = writes.Where(w => published.Exists(p => p.Key == w.Key && p.Content != w.Before)).ToLookup(w => published.Exists(p => p.Key == w.Key && p.Content == w.After), w => w.Title);
         return new PublicationLook(server, policy.Set.PolicyRevision, null, all, writes, [.. edited[true]], [.. edited[false]]);

@@ -27,4 +27,7 @@ public sealed class PublicationWork
 
     /// <summary>What differs from that, with what was there before.</summary>
     public List<PolicyWrite> Writes { get; set; } = [];
+
+    /// <summary>By key: all that it takes to enrol anew an attester that writing there removes for a moment. Kept before the first is removed.</summary>
+    public Dictionary<string, string> Enrolments { get; set; } = [];
 }

@@ -5,9 +5,10 @@ namespace Portal.Core.Attestation.Outside.Publishing;
 /// <summary>Looks what the server keeps and what it is to keep.</summary>
 /// <param name="reader">Compares.</param>
 /// <param name="ledger">Writes down how it stands.</param>
+/// <param name="clients">Clients of servers.</param>
 /// <param name="contexts">The database.</param>
 internal sealed class PlanPublicationStep(
-    PublicationReader reader, PublicationLedger ledger, Microsoft.EntityFrameworkCore.IDbContextFactory<Storage.PortalDbContext> contexts) : OperationStep<PublicationWork>
+    PublicationReader reader, PublicationLedger ledger, ServerClients clients, Microsoft.EntityFrameworkCore.IDbContextFactory<Storage.PortalDbContext> contexts) : OperationStep<PublicationWork>
 {
     public override string Title => "Compare the server with what is approved";
 
@@ -29,6 +30,7 @@ internal sealed class PlanPublicationStep(
             }
 
             (work.PolicyRevision, work.Wanted, work.Writes) = (look.PolicyRevision, [.. look.Wanted], [.. look.Writes]);
+            work.Enrolments = await EnrolmentsAsync(work, ct);
             return look.Writes.Count == 0
                 ? $"{look.Server.Name} keeps all {look.Wanted.Count} policies as they are approved."
                 : $"{look.Writes.Count} of {look.Wanted.Count} policies differ.";
@@ -37,6 +39,23 @@ internal sealed class PlanPublicationStep(
         {
             return PublishFaults.Of(fault);
         }
+    }
+
+    private async Task<Dictionary<string, string>> EnrolmentsAsync(PublicationWork work, CancellationToken ct)
+    {
+        var enrolments = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (await clients.OfAsync(work.ServerId, ct) is IEnrolsAnew anew)
+        {
+            foreach (var write in work.Writes)
+            {
+                if (await anew.EnrolmentAsync(write.Key, ct) is { } enrolment)
+                {
+                    enrolments[write.Key] = enrolment;
+                }
+            }
+        }
+
+        return enrolments;
     }
 
     /// <summary>Nothing was written; but that it failed is to be known.</summary>
@@ -90,7 +109,7 @@ internal sealed class WritePoliciesStep(ServerClients clients, TimeProvider time
         var writes = context.Data.Writes;
         for (var i = 0; i < writes.Count; i++)
         {
-            if (await WriteAsync(context.Data.ServerId, writes[i], ct) is { } refusal)
+            if (await WriteAsync(context.Data, writes[i], ct) is { } refusal)
             {
                 return refusal;
             }
@@ -111,29 +130,64 @@ internal sealed class WritePoliciesStep(ServerClients clients, TimeProvider time
             return;
         }
 
-        // A server that cannot be reached now is tried again until it can: half of a publication must not stay.
+        // One that cannot be put back keeps no other from it. All of it is tried again until it is done: half of a publication must not stay.
+        ServerException? fault = null;
         foreach (var write in Enumerable.Reverse(context.Data.Writes))
         {
-            if (await client.ReadPolicyAsync(write.Key, ct) != write.Before)
+            try
             {
-                await client.WritePolicyAsync(write.Key, write.Before, ct);
+                await PutBackAsync(client, context.Data, write, ct);
             }
+            catch (ServerException one) when (one.Fault != ServerFault.NothingThere)
+            {
+                fault ??= one;
+            }
+            catch (ServerException)
+            {
+                // Somebody took the attester away: there is nothing to put back.
+            }
+        }
+
+        if (fault is not null)
+        {
+            throw new ServerException(fault.Fault, fault.Message, fault.Remedy, fault);
         }
     }
 
-    private async Task<Refusal?> WriteAsync(Guid serverId, PolicyWrite write, CancellationToken ct)
+    private static async Task PutBackAsync(IServerClient client, PublicationWork work, PolicyWrite write, CancellationToken ct)
+    {
+        if (!await IsAwayAsync(client, work, write.Key, ct) && await client.ReadPolicyAsync(write.Key, ct) == write.Before)
+        {
+            return;
+        }
+
+        await client.WritePolicyAsync(write.Key, write.Before, ct);
+        if (await client.ReadPolicyAsync(write.Key, ct) != write.Before)
+        {
+            throw new ServerException(
+                ServerFault.Failed,
+                $"The server was to keep {write.Title} as it was before, said yes, and keeps something else.",
+                "Look at the server's log, and whether somebody else writes there at the same time.");
+        }
+    }
+
+    /// <summary>Whether an attester was removed and not enrolled anew yet, before a crash or a fault: what was kept of it brings it back.</summary>
+    private static async Task<bool> IsAwayAsync(IServerClient client, PublicationWork work, string key, CancellationToken ct) =>
+        client is IEnrolsAnew anew && work.Enrolments.TryGetValue(key, out var enrolment) && await anew.IsAwayAsync(key, enrolment, ct);
+
+    private async Task<Refusal?> WriteAsync(PublicationWork work, PolicyWrite write, CancellationToken ct)
     {
         for (var tries = 1; ; tries++)
         {
             Refusal refusal;
             try
             {
-                if (await clients.OfAsync(serverId, ct) is not { } client)
+                if (await clients.OfAsync(work.ServerId, ct) is not { } client)
                 {
-                    return ServerRefusals.NotFound(serverId);
+                    return ServerRefusals.NotFound(work.ServerId);
                 }
 
-                if (await client.ReadPolicyAsync(write.Key, ct) == write.After)
+                if (!await IsAwayAsync(client, work, write.Key, ct) && await client.ReadPolicyAsync(write.Key, ct) == write.After)
                 {
                     return null;
                 }
@@ -170,9 +224,10 @@ internal sealed class WritePoliciesStep(ServerClients clients, TimeProvider time
 /// <summary>Writes down that the server keeps what is approved: from now on its word counts.</summary>
 /// <param name="ledger">Writes it down.</param>
 /// <param name="reads">Has the server read soon.</param>
+/// <param name="revival">Has attesters verified again.</param>
 /// <param name="contexts">The database.</param>
 internal sealed class RecordPublicationStep(
-    PublicationLedger ledger, IEarlyReads reads, Microsoft.EntityFrameworkCore.IDbContextFactory<Storage.PortalDbContext> contexts) : OperationStep<PublicationWork>
+    PublicationLedger ledger, IEarlyReads reads, AttesterRevival revival, Microsoft.EntityFrameworkCore.IDbContextFactory<Storage.PortalDbContext> contexts) : OperationStep<PublicationWork>
 {
     public override string Title => "Let the server's word count";
 
@@ -188,8 +243,23 @@ internal sealed class RecordPublicationStep(
         }
 
         await ledger.VerifiedAsync(work.ClusterId, server, work.PolicyRevision, work.Wanted, work.Writes.Count > 0, ct);
+        var revived = work.Writes.Count == 0 ? "" : await ReviveAsync(work, ct);
         reads.Read(work.ServerId);
-        return $"{server.Name} keeps what is approved.";
+        return $"{server.Name} keeps what is approved.{revived}";
+    }
+
+    /// <summary>A server that gave up on an attester does not look at it again by itself, though what is approved now may be what it runs.</summary>
+    private async Task<string> ReviveAsync(PublicationWork work, CancellationToken ct)
+    {
+        try
+        {
+            var count = await revival.ReviveAsync(work.ServerId, [.. work.Wanted.Select(w => w.NameThere).OfType<string>().Distinct(StringComparer.Ordinal)], ct);
+            return count == 0 ? "" : $" Hosts that failed under what it kept before are verified again: {count}.";
+        }
+        catch (ServerException fault)
+        {
+            return $" Hosts that failed under what it kept before could not be verified again: {fault.Message} Reactivate them on the service's page.";
+        }
     }
 
     /// <summary>What it wrote down, the first step's undoing overwrites.</summary>
