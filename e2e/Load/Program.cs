@@ -17,6 +17,7 @@ if (args is [AgentProcess.Argument, var number])
     ("pages", HostPages.MeasureAsync),
     ("agents", Agents.MeasureAsync),
     ("servers", Servers.MeasureAsync),
+    ("libvirt", Libvirts.MeasureAsync),
 ];
 
 var asked = args.Length == 0 ? "all" : args[0];
