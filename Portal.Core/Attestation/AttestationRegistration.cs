@@ -59,6 +59,21 @@ public static class AttestationRegistration
         {
             CancelTakes = Permission.ManageHosts,
         });
+        services.TryAddSingleton<VendorRoots>();
+        services.AddSingleton<EnrolmentPlans>();
+        services.AddSingleton<EnrolmentLookStep>();
+        services.AddSingleton<EnrolmentProofStep>();
+        services.AddSingleton<EnrolStep>();
+        services.AddSingleton<EnrolledStep>();
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<AttesterWork>(
+            AttesterWork.Enrol,
+            provider.GetRequiredService<EnrolmentLookStep>(),
+            provider.GetRequiredService<EnrolmentProofStep>(),
+            provider.GetRequiredService<EnrolStep>(),
+            provider.GetRequiredService<EnrolledStep>())
+        {
+            CancelTakes = Permission.ManageHosts,
+        });
         services.AddSingleton<PublicationWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<PublicationWatch>());
         services.AddSingleton<ServerPoll>();

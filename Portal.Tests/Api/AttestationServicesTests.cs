@@ -210,6 +210,22 @@ public sealed class AttestationServicesTests(DemoApi portal) : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task AttesterActions_AnswerAtOnceWithTheJob()
+    {
+        var service = (await CreateAsync("rest-enrols")).Id;
+        foreach (var action in new[] { "enrol", "reactivate", "remove" })
+        {
+            var begun = await ActAsync(service, $"attesters/{action}", $"<action><name>agent-{action}</name></action>");
+            Assert.Equal((HttpStatusCode.Accepted, "pending"), Status(begun));
+            var job = begun.Xml.Element("job")!.Attribute("id")!.Value;
+            await using var db = portal.Database();
+            Assert.Equal($"service.attester.{action}", (await db.Operations.SingleAsync(o => o.Id == Guid.Parse(job), DemoApi.Ct)).Kind);
+            Assert.Equal((HttpStatusCode.BadRequest, "service.name_there.required"), Fault(await ActAsync(service, $"attesters/{action}", "<action/>")));
+            Assert.Equal((HttpStatusCode.Forbidden, "access.denied"), Fault(await ActAsync(service, $"attesters/{action}", "<action><name>x</name></action>", "operator@internal")));
+        }
+    }
+
     [Theory]
     [InlineData("<description>new</description>", "cluster.services.required")]
     [InlineData("<attestation_services/>", "cluster.policy.services")]

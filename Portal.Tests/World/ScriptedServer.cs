@@ -101,6 +101,9 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
     /// <summary>Names of attesters it gave up on.</summary>
     public HashSet<string> GaveUp { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Names of attesters that are registered and that it does not verify yet.</summary>
+    public HashSet<string> Waiting { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Reactivations it was told.</summary>
     public int Reactivations { get; private set; }
 
@@ -149,7 +152,7 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
         public Task<IReadOnlyList<ServerAttester>> AttestersAsync(CancellationToken ct)
         {
             server.Answer(name);
-            return Task.FromResult<IReadOnlyList<ServerAttester>>([.. server.hosts.Keys.Select(h => new ServerAttester(h, "", true, ""))]);
+            return Task.FromResult<IReadOnlyList<ServerAttester>>([.. server.hosts.Keys.Select(h => new ServerAttester(h, "", !server.Waiting.Contains(h), ""))]);
         }
 
         public async IAsyncEnumerable<ServerCheckLine> CheckAsync([EnumeratorCancellation] CancellationToken ct)

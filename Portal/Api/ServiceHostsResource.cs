@@ -4,10 +4,12 @@ using Portal.Core.Attestation.Outside;
 
 namespace Portal.Api;
 
-/// <summary><c>attestationservices/{id}/attesters</c>: what a server knows and which host of ours it is; actions bind and unbind say so.</summary>
+/// <summary><c>attestationservices/{id}/attesters</c>: what a server knows and which host of ours it is; actions bind and unbind say so. Actions enrol, reactivate
+/// and remove act on one attester there: they answer at once, and the job tells how it ends.</summary>
 /// <param name="attesters">Asks servers.</param>
 /// <param name="bind">Binds and unbinds.</param>
-internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost bind) : IApiResource
+/// <param name="control">Enrols, reactivates and removes.</param>
+internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost bind, ControlAttester control) : IApiResource
 {
     private const string Service = $"{AttestationServicesResource.Name}/{{id}}";
 
@@ -18,6 +20,9 @@ internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost b
         routes.Get($"{Service}/attesters", ListAsync);
         routes.Post($"{Service}/bind", call => ActAsync(call, isBinding: true));
         routes.Post($"{Service}/unbind", call => ActAsync(call, isBinding: false));
+        routes.Post($"{Service}/attesters/enrol", call => BeginAsync(call, control.EnrolAsync));
+        routes.Post($"{Service}/attesters/reactivate", call => BeginAsync(call, control.ReactivateAsync));
+        routes.Post($"{Service}/attesters/remove", call => BeginAsync(call, control.RemoveAsync));
     }
 
     private async Task<ApiAnswer> ListAsync(ApiCall call)
@@ -33,25 +38,45 @@ internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost b
             : ApiAnswer.Refused(listed.Refusal);
     }
 
-    private async Task<ApiAnswer> ActAsync(ApiCall call, bool isBinding)
+    private static async Task<ApiAnswer> BeginAsync(ApiCall call, Func<Caller, Guid, string, CancellationToken, Task<Outcome<Guid>>> begin)
+    {
+        var (id, body, refused) = await ReadAsync(call);
+        if (refused is not null)
+        {
+            return refused;
+        }
+
+        if (body!.Word("name") is not { Length: > 0 } name)
+        {
+            body.Refuse("service.name_there.required", "name", "The action does not say which attester is meant.", "Give name as the service's attesters have it.");
+            return ActionDocument.Failed(body.Wrong!);
+        }
+
+        var begun = await begin(call.Caller, id, name, call.Ct);
+        return begun.Succeeded ? ActionDocument.Pending(Element.Link("job", call.Href(JobsResource.Name, begun.Value), begun.Value.ToString())) : ActionDocument.Failed(begun.Refusal);
+    }
+
+    private static async Task<(Guid Id, FieldReader? Body, ApiAnswer? Refused)> ReadAsync(ApiCall call)
     {
         if (await call.DemandAsync(Permission.ManageHosts, ServiceDocument.Kind) is { } denied)
         {
-            return ActionDocument.Failed(denied);
+            return (default, null, ActionDocument.Failed(denied));
         }
 
         var (root, refused) = await call.BodyAsync(ActionDocument.Root);
-        if (refused is not null)
+        return refused is not null ? (default, null, ActionDocument.Failed(refused))
+            : call.Id is not { } id ? (default, null, ActionDocument.Failed(NotFound(call)))
+            : (id, new FieldReader(root ?? Element.Of(ActionDocument.Root)), null);
+    }
+
+    private async Task<ApiAnswer> ActAsync(ApiCall call, bool isBinding)
+    {
+        var (id, body, refused) = await ReadAsync(call);
+        if (refused is not null || body is null)
         {
-            return ActionDocument.Failed(refused);
+            return refused!;
         }
 
-        if (call.Id is not { } id)
-        {
-            return ActionDocument.Failed(NotFound(call));
-        }
-
-        var body = new FieldReader(root ?? Element.Of(ActionDocument.Root));
         if (!Guid.TryParse(body.Word("host.id"), out var host))
         {
             body.Refuse("service.host.required", "host.id", "The action names no host.", "Give host.id.");

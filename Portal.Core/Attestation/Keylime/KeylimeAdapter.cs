@@ -1,17 +1,19 @@
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.Outside;
 
 namespace Portal.Core.Attestation.Keylime;
 
 /// <summary>Keylime as an attestation server.</summary>
 /// <param name="time">Our clock.</param>
-public sealed class KeylimeAdapter(TimeProvider time) : IServerAdapter
+/// <param name="networks">Networks in which agents that are enrolled may be asked; null for none.</param>
+public sealed class KeylimeAdapter(TimeProvider time, AgentNetworks? networks = null) : IServerAdapter
 {
     /// <inheritdoc/>
     public ServiceType Type => ServiceType.Keylime;
 
     /// <inheritdoc/>
-    public IServerClient Open(ServerConnection connection) => new KeylimeClient(connection, time);
+    public IServerClient Open(ServerConnection connection) => new KeylimeClient(connection, new ServerHttp(connection, time), networks, time);
 }
 
 /// <summary>Registers Keylime.</summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.BuiltIn.Registration;
 using Portal.Core.Attestation.Outside;
 using Portal.Core.Baselines;
@@ -7,7 +8,7 @@ using Portal.Core.Baselines;
 namespace Portal.Core.Attestation.Keylime;
 
 /// <summary>A client of one Keylime verifier and its registrar, versions 2.0 to 2.6. What it says of hosts is <see cref="KeylimeTracker"/>'s; this asks.</summary>
-internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAnew
+internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAnew, IAttesterEnrolment
 {
     /// <summary>Requests at the same time where agents have to be asked for one by one.</summary>
     private const int AtOnce = 4;
@@ -20,19 +21,24 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAn
     private readonly KeylimeHttp http;
     private readonly KeylimePolicies policies;
     private readonly AgentPolicies agents;
+    private readonly KeylimeEnrolment enrolment;
     private readonly KeylimeTracker tracker = new();
     private readonly SemaphoreSlim polling = new(1);
     private readonly SharedLooks looks;
     private readonly RegisteredAddresses addresses;
 
     /// <summary>A client that connects when it is first used.</summary>
-    public KeylimeClient(ServerConnection connection, TimeProvider time)
+    /// <param name="connection">How the servers are reached.</param>
+    /// <param name="transport">The way there; the client's from now on.</param>
+    /// <param name="networks">Networks in which agents may be asked; null for none.</param>
+    /// <param name="time">Our clock.</param>
+    public KeylimeClient(ServerConnection connection, ServerHttp transport, AgentNetworks? networks, TimeProvider time)
     {
-        (this.connection, this.time) = (connection, time);
-        transport = new ServerHttp(connection, time);
+        (this.connection, this.transport, this.time) = (connection, transport, time);
         http = new KeylimeHttp(connection, transport);
         agents = new AgentPolicies(http, time);
         policies = new KeylimePolicies(http, agents, time);
+        enrolment = new KeylimeEnrolment(http, agents, new AgentIdentity(connection, networks, time));
         looks = new SharedLooks(LookAsync, BetweenLooks, time);
         addresses = new RegisteredAddresses((id, token) => KeylimeRegistration.ReadAsync(http, id, token), time);
     }
@@ -140,6 +146,15 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAn
 
     /// <inheritdoc/>
     public Task RemoveAsync(string name, CancellationToken ct) => agents.RemoveAsync(name, ct);
+
+    /// <inheritdoc/>
+    public Task<WaitingAttester?> WaitingAsync(string name, CancellationToken ct) => enrolment.WaitingAsync(name, ct);
+
+    /// <inheritdoc/>
+    public Task ProveAsync(WaitingAttester attester, CancellationToken ct) => enrolment.ProveAsync(attester, ct);
+
+    /// <inheritdoc/>
+    public Task EnrolAsync(WaitingAttester attester, IReadOnlyList<ServerPolicy> policies, CancellationToken ct) => enrolment.EnrolAsync(attester, policies, ct);
 
     /// <inheritdoc/>
     public void Dispose()

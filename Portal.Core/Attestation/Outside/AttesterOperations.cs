@@ -17,6 +17,9 @@ public sealed class AttesterWork
     /// <summary>Kind of the operation that removes an attester from a server.</summary>
     public const string Remove = "service.attester.remove";
 
+    /// <summary>Kind of the operation that takes an attester out of a server's queue.</summary>
+    public const string Enrol = "service.attester.enrol";
+
     /// <summary>The server.</summary>
     public required Guid ServerId { get; init; }
 
@@ -25,6 +28,9 @@ public sealed class AttesterWork
 
     /// <summary>How often it had been verified before.</summary>
     public long VerifiedBefore { get; set; }
+
+    /// <summary>Who registered, where it is to be enrolled: see <see cref="WaitingAttester.Identity"/>.</summary>
+    public string? Identity { get; set; }
 }
 
 /// <summary>
@@ -48,6 +54,12 @@ public sealed class ControlAttester(
 
     /// <summary>Records the operation that removes it there, or joins the one there is. Needs <see cref="Permission.ManageHosts"/>. Refusals: <c>service.not_found</c>, <c>service.attester.*</c>.</summary>
     public Task<Outcome<Guid>> RemoveAsync(Caller caller, Guid serverId, string name, CancellationToken ct) => BeginAsync(caller, AttesterWork.Remove, "Remove {0} from {1}", serverId, name, ct);
+
+    /// <summary>
+    /// Records the operation that enrols one that waits there, with what is approved for its host's cluster. Needs <see cref="Permission.ManageHosts"/>.
+    /// Refusals: <c>service.not_found</c>, <c>service.attester.*</c>; the operation's own: <c>service.attester.unbound</c>, <c>service.attester.endorsement</c> and others.
+    /// </summary>
+    public Task<Outcome<Guid>> EnrolAsync(Caller caller, Guid serverId, string name, CancellationToken ct) => BeginAsync(caller, AttesterWork.Enrol, "Enrol {0} with {1}", serverId, name, ct);
 
     private async Task<Outcome<Guid>> BeginAsync(Caller caller, string kind, string title, Guid serverId, string name, CancellationToken ct)
     {

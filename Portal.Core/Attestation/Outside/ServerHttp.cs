@@ -33,9 +33,7 @@ public sealed class ServerHttp : IDisposable
 
     /// <summary>Connections that are made as they are needed.</summary>
     public ServerHttp(ServerConnection connection, TimeProvider time)
-    {
-        (this.connection, this.time) = (connection, time);
-        client = new HttpClient(new SocketsHttpHandler
+        : this(connection, time, new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             AutomaticDecompression = DecompressionMethods.None,
@@ -46,9 +44,14 @@ public sealed class ServerHttp : IDisposable
             ConnectTimeout = ConnectWithin,
             SslOptions = Tls(connection),
         })
-        {
-            Timeout = Timeout.InfiniteTimeSpan,
-        };
+    {
+    }
+
+    /// <summary>Requests that go another way than over a connection; for models of servers.</summary>
+    internal ServerHttp(ServerConnection connection, TimeProvider time, HttpMessageHandler way)
+    {
+        (this.connection, this.time) = (connection, time);
+        client = new HttpClient(way) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
     /// <summary>How the server is recognised, and we to it.</summary>

@@ -1,5 +1,8 @@
+using System.Net;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Portal.Core.Attestation;
+using Portal.Core.Attestation.BuiltIn.Agents;
 using Portal.Core.Attestation.Keylime;
 using Portal.Core.Attestation.OpenAttestation;
 using Portal.Core.Attestation.Outside;
@@ -28,7 +31,6 @@ internal sealed class SitePool : IAsyncDisposable
     public static readonly string Good = new('a', 64);
     public static readonly string Other = new('b', 64);
 
-    private readonly SiteAuthority authority = new();
     private readonly SiteKind kind;
     private KeylimeServer? registrar;
 
@@ -36,11 +38,13 @@ internal sealed class SitePool : IAsyncDisposable
     {
         (this.kind, Pool) = (kind, pool);
         Site = new KeylimeSite { Time = pool.Time };
-        Keylime = new KeylimeServer(Site, authority, isRegistrar: false) { Time = pool.Time };
+        Keylime = new KeylimeServer(Site, Authority, isRegistrar: false) { Time = pool.Time };
         Oat = new OatServer { IsFirst = kind == SiteKind.OatFirst, Time = pool.Time };
     }
 
     public TrustedPool Pool { get; }
+
+    public SiteAuthority Authority { get; } = new();
 
     public KeylimeSite Site { get; }
 
@@ -59,11 +63,12 @@ internal sealed class SitePool : IAsyncDisposable
     {
         var pool = await TrustedPool.StartAsync(2, approve: false, more: services =>
         {
+            services.AddSingleton(new AgentNetworks([IPNetwork.Parse("127.0.0.0/8")]));
             services.AddKeylime();
             services.AddOpenAttestation();
         });
         var site = new SitePool(kind, pool);
-        await site.Server.StartAsync(site.authority.Server());
+        await site.Server.StartAsync(site.Authority.Server());
         await pool.ApproveAsync("firmware", BaselineKinds.Firmware, Content(0, Good));
         await pool.ApproveAsync("hypervisor", BaselineKinds.Hypervisor, Content(17, Good));
         await site.NameAsync();
@@ -141,7 +146,7 @@ internal sealed class SitePool : IAsyncDisposable
         await Pool.DisposeAsync();
         await Server.DisposeAsync();
         await (registrar?.DisposeAsync() ?? ValueTask.CompletedTask);
-        authority.Dispose();
+        Authority.Dispose();
     }
 
     private async Task PassAsync(Task work)
@@ -154,24 +159,34 @@ internal sealed class SitePool : IAsyncDisposable
         }
     }
 
+    /// <summary>Who keeps what the server trusts hosts by.</summary>
+    public async Task KeptByAsync(PolicyKeeper keeper)
+    {
+        await using var db = Pool.Database();
+        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == Pool.Cluster, Ct);
+        var standing = TrustedPool.Expect(await Pool.Get<ChangeTrustPolicy>().ExecuteAsync(
+            TrustedPool.Author, new(cluster.Id, cluster.Policy with { Services = new ServiceSet(new ServiceChoice(ServerId, keeper)) }, cluster.PolicyRevision), Ct));
+        if (standing.ProposalId is { } proposal)
+        {
+            TrustedPool.Expect(await Pool.Get<ConfirmTrustPolicy>().ExecuteAsync(TrustedPool.Approver, cluster.Id, proposal, Ct));
+        }
+    }
+
     private async Task NameAsync()
     {
         if (kind == SiteKind.Keylime)
         {
-            registrar = new KeylimeServer(Site, authority, isRegistrar: true);
-            await registrar.StartAsync(authority.Server());
+            registrar = new KeylimeServer(Site, Authority, isRegistrar: true);
+            await registrar.StartAsync(Authority.Server());
         }
 
         var type = kind == SiteKind.Keylime ? ServiceType.Keylime : ServiceType.OpenAttestation;
-        var endpoint = new ServerEndpoint(Of(Server), registrar is null ? "" : Of(registrar), authority.Pem, true);
-        var (certificate, key) = authority.Client();
+        var endpoint = new ServerEndpoint(Of(Server), registrar is null ? "" : Of(registrar), Authority.Pem, true);
+        var (certificate, key) = Authority.Client();
         ServerId = TrustedPool.Expect(await Pool.Get<AddServer>().ExecuteAsync(
             TrustedPool.Administrator, new(new ServerWords("site", type, endpoint, 10, 300), new ClientIdentity(certificate, key)), Ct));
+        await KeptByAsync(PolicyKeeper.Portal);
         await using var db = Pool.Database();
-        var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == Pool.Cluster, Ct);
-        var standing = TrustedPool.Expect(await Pool.Get<ChangeTrustPolicy>().ExecuteAsync(
-            TrustedPool.Author, new(cluster.Id, cluster.Policy with { Services = new ServiceSet(new ServiceChoice(ServerId)) }, cluster.PolicyRevision), Ct));
-        TrustedPool.Expect(await Pool.Get<ConfirmTrustPolicy>().ExecuteAsync(TrustedPool.Approver, cluster.Id, standing.ProposalId!.Value, Ct));
         foreach (var host in await db.Hosts.AsNoTracking().ToListAsync(Ct))
         {
             Site.Add("there-" + host.Name);

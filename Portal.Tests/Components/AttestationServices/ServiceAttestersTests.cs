@@ -73,6 +73,23 @@ public sealed class ServiceAttestersTests : ServicePageTest
     }
 
     [Fact]
+    public async Task OneThatWaits_IsEnrolledAfterAQuestion_OnceItsHostIsKnown()
+    {
+        Script.Waiting.Add("kvm-a01");
+        var (id, page) = await PageAsync("kvm-a01");
+        var dialogs = Render<MudDialogProvider>();
+        Assert.DoesNotContain("Enrol…", Texts(page, ".attesters button"));
+
+        await Button(page, "Confirm").ClickAsync();
+        page.WaitForAssertion(() => Assert.Contains("Enrol…", Texts(page, ".attesters button")));
+        await ConfirmAsync(dialogs, page, "Enrol…", "Enrol");
+
+        Assert.Contains("?operation=", Navigation.Uri, StringComparison.Ordinal);
+        await using var db = Pool.Database();
+        Assert.Equal(AttesterWork.Enrol, await db.Operations.Where(o => o.TargetId == id).Select(o => o.Kind).SingleAsync(Pool.Ct));
+    }
+
+    [Fact]
     public async Task WhatIsShown_IsInTheAddress()
     {
         var (_, page) = await PageAsync("kvm-a01", "somebody");

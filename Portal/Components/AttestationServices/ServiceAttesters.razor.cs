@@ -165,6 +165,18 @@ public sealed partial class ServiceAttesters(ServerAttesters attesters, BindHost
         new("Remove there…", () => RemoveAsync(one)) { Destructive = true },
     ];
 
+    private async Task EnrolAsync(AttesterOnServer one)
+    {
+        var question = new Confirmation(
+            $"Enrol {one.Attester.Name} with {Row.Name}?",
+            $"The maker of its TPM is checked, its agent is asked to quote with the key it registered, and {Row.Name} then verifies it by what is approved for the cluster of {one.HostName}.",
+            "Enrol") { Destructive = false, Hits = [one.HostName!] };
+        if (await ConfirmDialog.AskAsync(dialogs, question))
+        {
+            await BeginAsync(control.EnrolAsync(Caller, Row.Id, one.Attester.Name, CancellationToken.None), $"{one.Attester.Name} is being enrolled with {Row.Name}.");
+        }
+    }
+
     private async Task RemoveAsync(AttesterOnServer one)
     {
         var question = new Confirmation(

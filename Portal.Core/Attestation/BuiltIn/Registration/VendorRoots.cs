@@ -34,10 +34,17 @@ public sealed class VendorRoots(ClusterDesk desk, IDbContextFactory<PortalDbCont
     /// <summary>Judges the origin of a TPM by what is listed now.</summary>
     public async Task<Func<RegisteredAttester, EndorsementAppraisal>> JudgeAsync(CancellationToken ct)
     {
+        var judge = await JudgeKeysAsync(ct);
+        return attester => judge(attester.EndorsementKey, attester.EndorsementCertificate);
+    }
+
+    /// <summary>The same of an endorsement key and its certificate, empty where there is none.</summary>
+    public async Task<Func<ReadOnlyMemory<byte>, ReadOnlyMemory<byte>, EndorsementAppraisal>> JudgeKeysAsync(CancellationToken ct)
+    {
         var listed = (await ListAsync(ct)).Where(r => r.Counts).ToList();
         var authorities = EndorsementAuthorities.FromPem(Pem(listed.Where(r => r.IsRoot)), Pem(listed.Where(r => !r.IsRoot))).Value;
-        return attester => EndorsementKey.Accept(attester.EndorsementKey).TryGet(out var key, out var refusal)
-            ? EndorsementCheck.Check(attester.EndorsementCertificate, key, authorities, time)
+        return (area, certificate) => EndorsementKey.Accept(area.Span).TryGet(out var key, out var refusal)
+            ? EndorsementCheck.Check(certificate.Span, key, authorities, time)
             : new EndorsementAppraisal(EndorsementVerdict.Unreadable, refusal.Message, refusal.Remedy, null);
     }
 
