@@ -19,7 +19,7 @@ namespace Portal.Tests.Attestation.Outside;
 public sealed class ServedPoolModelTests
 {
     private const int Length = 60;
-    private const int Usual = 720;
+    private const int Usual = 360;
     private const int Hosts = 3;
 
     private static readonly int Steps =

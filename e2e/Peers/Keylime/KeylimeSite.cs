@@ -74,6 +74,9 @@ internal sealed class KeylimeSite
     /// <summary>The clock its stamps are by.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>Whether an agent's quote matches what it is compared with; null where it does not answer.</summary>
+    public Func<string, SiteAgent, bool?> Matches { get; init; } = (_, _) => true;
+
     /// <summary>How far its stamps are ahead.</summary>
     public TimeSpan Ahead { get; set; }
 
@@ -97,10 +100,21 @@ internal sealed class KeylimeSite
     /// <summary>The verifier has a turn with each agent.</summary>
     public void Verify()
     {
-        foreach (var agent in Agents.Values.Where(a => a.IsUp && a.State is 0 or 1 or 3))
+        foreach (var (id, agent) in Agents.Where(a => a.Value.IsUp && a.Value.State is 0 or 1 or 3))
         {
             if (agent is { IsPush: true, Word: "FAIL" })
             {
+                continue;
+            }
+
+            if (Matches(id, agent) is not { } matches)
+            {
+                continue;
+            }
+
+            if (!matches)
+            {
+                Fail(id, "pcr_validation.invalid_pcr_0");
                 continue;
             }
 

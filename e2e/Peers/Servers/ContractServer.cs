@@ -124,7 +124,8 @@ internal abstract class ContractServer : IAsyncDisposable
         await http.Response.WriteAsync(json);
     }
 
-    private async Task AnswerAsync(HttpContext http)
+    /// <summary>Answers one request, from whichever way it came.</summary>
+    internal async Task AnswerAsync(HttpContext http)
     {
         Requests.Enqueue($"{http.Request.Method} {http.Request.Path}");
         http.Response.Headers.Date = Clock.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
