@@ -33,6 +33,7 @@ public static class AttestationRegistration
         services.AddSingleton<RemoveServer>();
         services.AddSingleton<TestServer>();
         services.AddSingleton<BindHost>();
+        services.AddSingleton<ServerPolicies>();
         services.AddSingleton<PublicationReader>();
         services.AddSingleton<PublicationLedger>();
         services.AddSingleton<PublishNow>();

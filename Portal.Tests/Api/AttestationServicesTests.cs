@@ -202,6 +202,8 @@ public sealed class AttestationServicesTests(DemoApi portal) : IAsyncLifetime
             var silent = await portal.GetAsync($"{Path}/{service}/attesters");
             Assert.Equal((HttpStatusCode.ServiceUnavailable, "service.failed"), Fault(silent));
             Assert.Equal(HttpStatusCode.NotFound, (await portal.GetAsync($"{Path}/nobody/attesters")).Status);
+            Assert.Equal((HttpStatusCode.ServiceUnavailable, "service.failed"), Fault(await portal.GetAsync($"{Path}/{service}/policies")));
+            Assert.Equal(HttpStatusCode.NotFound, (await portal.GetAsync($"{Path}/nobody/policies")).Status);
         }
         finally
         {

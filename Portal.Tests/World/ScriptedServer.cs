@@ -101,6 +101,9 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
     /// <summary>Names of attesters it gave up on.</summary>
     public HashSet<string> GaveUp { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>What it lists as its policies.</summary>
+    public List<KeptPolicy> Kept { get; } = [];
+
     /// <summary>Names of attesters that are registered and that it does not verify yet.</summary>
     public HashSet<string> Waiting { get; } = new(StringComparer.Ordinal);
 
@@ -113,7 +116,7 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
     /// <summary>Accepts removals and does none.</summary>
     public bool IgnoresRemovals { get; set; }
 
-    private sealed class Client(ScriptedServer server, string name) : IServerClient, IAttesterControl, IEnrolsAnew
+    private sealed class Client(ScriptedServer server, string name) : IServerClient, IAttesterControl, IEnrolsAnew, IPolicyList
     {
         private readonly Dictionary<Guid, long> counts = [];
         private readonly Dictionary<string, string> recalled = new(StringComparer.Ordinal);
@@ -215,6 +218,12 @@ internal sealed class ScriptedServer(TimeProvider time) : IServerAdapter
 
         public void Dispose()
         {
+        }
+
+        public Task<IReadOnlyList<KeptPolicy>> PoliciesAsync(CancellationToken ct)
+        {
+            server.Answer(name);
+            return Task.FromResult<IReadOnlyList<KeptPolicy>>([.. server.Kept]);
         }
 
         public Task<AttesterStanding?> StandingAsync(string attester, CancellationToken ct)

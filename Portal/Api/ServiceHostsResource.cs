@@ -4,12 +4,13 @@ using Portal.Core.Attestation.Outside;
 
 namespace Portal.Api;
 
-/// <summary><c>attestationservices/{id}/attesters</c>: what a server knows and which host of ours it is; actions bind and unbind say so. Actions enrol, reactivate
+/// <summary><c>attestationservices/{id}/attesters</c>: what a server knows and which host of ours it is; actions bind and unbind say so. <c>…/policies</c>: what it decides by. Actions enrol, reactivate
 /// and remove act on one attester there: they answer at once, and the job tells how it ends.</summary>
 /// <param name="attesters">Asks servers.</param>
 /// <param name="bind">Binds and unbinds.</param>
 /// <param name="control">Enrols, reactivates and removes.</param>
-internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost bind, ControlAttester control) : IApiResource
+/// <param name="policies">Lists what servers keep.</param>
+internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost bind, ControlAttester control, ServerPolicies policies) : IApiResource
 {
     private const string Service = $"{AttestationServicesResource.Name}/{{id}}";
 
@@ -18,6 +19,7 @@ internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost b
     public void Map(ApiRoutes routes)
     {
         routes.Get($"{Service}/attesters", ListAsync);
+        routes.Get($"{Service}/policies", PoliciesAsync);
         routes.Post($"{Service}/bind", call => ActAsync(call, isBinding: true));
         routes.Post($"{Service}/unbind", call => ActAsync(call, isBinding: false));
         routes.Post($"{Service}/attesters/enrol", call => BeginAsync(call, control.EnrolAsync));
@@ -37,6 +39,34 @@ internal sealed class ServiceHostsResource(ServerAttesters attesters, BindHost b
             ? ApiAnswer.Ok(Element.List("attesters", "attester", listed.Value.Select(one => Document(call, one))))
             : ApiAnswer.Refused(listed.Refusal);
     }
+
+    private async Task<ApiAnswer> PoliciesAsync(ApiCall call)
+    {
+        if (call.Id is not { } id)
+        {
+            return ApiAnswer.Refused(NotFound(call));
+        }
+
+        var listed = await policies.ListAsync(id, call.Ct);
+        return listed.Succeeded
+            ? ApiAnswer.Ok(Element.List("policies", "policy", listed.Value.Select(Document)))
+            : ApiAnswer.Refused(listed.Refusal);
+    }
+
+    private static Element Document(PolicyOnServer one) => Element.Of(
+        "policy",
+        Element.Leaf("name", one.Policy.Name),
+        Element.Leaf("type", Word(one.Policy.Kind)),
+        one.Cluster is { } cluster ? Element.Of("cluster", Element.Leaf("name", cluster)) : null,
+        one.Policy.Warning.Length > 0 ? Element.Leaf("warning", one.Policy.Warning) : null);
+
+    private static string Word(KeptPolicyKind kind) => kind switch
+    {
+        KeptPolicyKind.Runtime => "runtime",
+        KeptPolicyKind.MeasuredBoot => "measured_boot",
+        KeptPolicyKind.FirmwareWhiteList => "firmware_white_list",
+        KeptPolicyKind.HypervisorWhiteList => "hypervisor_white_list",
+    };
 
     private static async Task<ApiAnswer> BeginAsync(ApiCall call, Func<Caller, Guid, string, CancellationToken, Task<Outcome<Guid>>> begin)
     {

@@ -8,7 +8,7 @@ using Portal.Core.Baselines;
 namespace Portal.Core.Attestation.Keylime;
 
 /// <summary>A client of one Keylime verifier and its registrar, versions 2.0 to 2.6. What it says of hosts is <see cref="KeylimeTracker"/>'s; this asks.</summary>
-internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAnew, IAttesterEnrolment
+internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAnew, IAttesterEnrolment, IPolicyList
 {
     /// <summary>Requests at the same time where agents have to be asked for one by one.</summary>
     private const int AtOnce = 4;
@@ -128,6 +128,9 @@ internal sealed class KeylimeClient : IServerClient, IAttesterControl, IEnrolsAn
         var found = look.Answer.Ids is { } ids ? await OneByOneAsync(names, ids, ct) : look.Answer.Agents;
         return [.. names.Where(n => found.GetValueOrDefault(n) is { IsPush: false, State: AgentState.InvalidQuote })];
     }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<KeptPolicy>> PoliciesAsync(CancellationToken ct) => policies.ListAsync(ct);
 
     /// <inheritdoc/>
     public async Task<AttesterStanding?> StandingAsync(string name, CancellationToken ct) => await StatusAsync(name, ct) is { } status

@@ -57,10 +57,21 @@ internal sealed class KeylimePolicies(KeylimeHttp http, AgentPolicies agents, Ti
         _ => null,
     };
 
+    /// <summary>Every policy with a name of its own; older verifiers keep none for measured boot.</summary>
+    public async Task<IReadOnlyList<KeptPolicy>> ListAsync(CancellationToken ct)
+    {
+        var runtime = await NamesAsync(measuredBoot: false, ct);
+        var boot = await http.MinorAsync(KeylimePart.Verifier, ct) < MeasuredBootSince ? [] : await NamesAsync(measuredBoot: true, ct);
+        return [
+            .. runtime.Select(n => new KeptPolicy(RuntimeKey(n), KeptPolicyKind.Runtime, KeylimeWords.Safe(n))),
+            .. boot.Select(n => new KeptPolicy($"mb/{n}", KeptPolicyKind.MeasuredBoot, KeylimeWords.Safe(n))),
+        ];
+    }
+
     /// <summary>Names of the policies of one sort, without those a verifier keeps for single agents under their ids.</summary>
     /// <param name="measuredBoot">Measured-boot policies; else runtime policies.</param>
     /// <param name="ct">Cancels.</param>
-    public async Task<IReadOnlyList<string>> NamesAsync(bool measuredBoot, CancellationToken ct)
+    private async Task<IReadOnlyList<string>> NamesAsync(bool measuredBoot, CancellationToken ct)
     {
         var (path, member, what) = measuredBoot ? ("mbpolicies", "mbpolicy names", "its measured-boot policies") : ("allowlists", "runtimepolicy names", "its runtime policies");
         var reply = await http.SendAsync(KeylimePart.Verifier, HttpMethod.Get, $"{path}/", null, ct);

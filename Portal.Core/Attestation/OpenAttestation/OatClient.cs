@@ -24,7 +24,7 @@ public static class OatFeature
 }
 
 /// <summary>A client of one OpenAttestation server, 1.5 to 2.3.</summary>
-internal sealed class OatClient : IServerClient, IPinsHosts
+internal sealed class OatClient : IServerClient, IPinsHosts, IPolicyList
 {
     /// <summary>Batches that are asked about at the same time: each makes the server ask that many agents.</summary>
     private const int BatchesAtOnce = 4;
@@ -123,6 +123,9 @@ internal sealed class OatClient : IServerClient, IPinsHosts
         ({ } mle, _) => lists.WriteAsync(mle, content, ct),
         _ => throw NoKey(key),
     };
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<KeptPolicy>> PoliciesAsync(CancellationToken ct) => lists.ListAsync(ct);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -16,6 +16,13 @@ internal sealed class OatWhiteLists(OatWire wire, OatDialects dialects)
     public static string Text(IEnumerable<KeyValuePair<int, string>> rows) =>
         string.Join('\n', rows.OrderBy(r => r.Key).Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Key}={r.Value.ToLowerInvariant()}")));
 
+    /// <summary>Every list the server keeps.</summary>
+    public async Task<IReadOnlyList<KeptPolicy>> ListAsync(CancellationToken ct)
+    {
+        var rows = await wire.ReadAsync(await dialects.OfAsync(ct), HttpMethod.Get, OatPaths.With(OatPaths.Mles, ("searchCriteria", "")), null, OatJson.List, ct);
+        return [.. rows.Select(row => wire.Read(new OatAnswer(row, null, null), Listed)).Where(p => p.Name.Length > 0)];
+    }
+
     /// <summary>What is in a list; null when there is no such list.</summary>
     public async Task<string?> ReadAsync(OatMle mle, CancellationToken ct) => await RowsAsync(mle, ct) is { } rows ? Text(rows) : null;
 
@@ -87,6 +94,14 @@ internal sealed class OatWhiteLists(OatWire wire, OatDialects dialects)
         }
 
         return rows;
+    }
+
+    private static KeptPolicy Listed(JsonElement row)
+    {
+        var isFirmware = OatJson.Text(row, "MLE_Type") == "BIOS";
+        var (maker, version) = isFirmware ? (OatJson.Text(row, "OemName"), "") : (OatJson.Text(row, "OsName"), OatJson.Text(row, "OsVersion"));
+        var mle = new OatMle(isFirmware, maker, version, OatJson.Text(row, "Name"), OatJson.Text(row, "Version"));
+        return new KeptPolicy(mle.Key, isFirmware ? KeptPolicyKind.FirmwareWhiteList : KeptPolicyKind.HypervisorWhiteList, OatJson.Shown($"{mle.Name} {mle.Version}".Trim()));
     }
 
     private async Task MakeAsync(OatDialect dialect, OatMle mle, CancellationToken ct)

@@ -53,7 +53,7 @@ public sealed class AttesterRevival(IDbContextFactory<PortalDbContext> contexts,
     internal static async Task<Operation?> OpenAsync(PortalDbContext db, Guid serverId, string name, CancellationToken ct)
     {
         var open = await db.Operations.AsNoTracking()
-            .Where(o => o.TargetId == serverId && (o.Kind == AttesterWork.Reactivate || o.Kind == AttesterWork.Remove))
+            .Where(o => o.TargetId == serverId && (o.Kind == AttesterWork.Reactivate || o.Kind == AttesterWork.Remove || o.Kind == AttesterWork.Enrol))
             .Where(o => o.State == OperationState.Queued || o.State == OperationState.Running || o.State == OperationState.Undoing)
             .ToListAsync(ct);
         return open.Find(o => JsonSerializer.Deserialize<AttesterWork>(o.Data)?.Name == name);

@@ -27,6 +27,7 @@ public abstract class ServicePageTest : HostPoolPageTest
         Services.AddSingleton(Pool.Get<TestServer>());
         Services.AddSingleton(Pool.Get<BindHost>());
         Services.AddSingleton(Pool.Get<ServerAttesters>());
+        Services.AddSingleton(Pool.Get<ServerPolicies>());
         Services.AddSingleton(Pool.Get<ControlAttester>());
         Services.AddSingleton(Pool.Get<PublishNow>());
         Services.AddHostsFeature();

@@ -31,6 +31,15 @@ internal static class ServiceLook
         _ => (Shared.Tone.Ok, "Answers"),
     };
 
+    /// <summary>What a policy on a server decides, in words.</summary>
+    public static string Word(KeptPolicyKind kind) => kind switch
+    {
+        KeptPolicyKind.Runtime => "Files a host may use (runtime policy)",
+        KeptPolicyKind.MeasuredBoot => "What a boot log may hold (measured-boot policy)",
+        KeptPolicyKind.FirmwareWhiteList => "Firmware (BIOS MLE)",
+        KeptPolicyKind.HypervisorWhiteList => "Hypervisor (VMM MLE)",
+    };
+
     /// <summary>The moment behind the word of <see cref="Health"/>.</summary>
     public static DateTimeOffset? HealthAt(ServiceRow row) => row.Standing.FailingSince ?? row.Standing.LastAnswerAt;
 

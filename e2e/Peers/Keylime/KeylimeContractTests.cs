@@ -369,6 +369,7 @@ public sealed class KeylimeContractTests : IAsyncLifetime
         var client = Open();
         await client.WritePolicyAsync("mb/gold", """{"has_secureboot": true}""", Ct);
         Assert.Equal("""{"has_secureboot":true}""", await client.ReadPolicyAsync("mb/gold", Ct));
+        Assert.Equal([("mb/gold", KeptPolicyKind.MeasuredBoot)], (await Assert.IsType<IPolicyList>(client, exactMatch: false).PoliciesAsync(Ct)).Select(p => (p.Key, p.Kind)));
         await client.WritePolicyAsync("mb/gold", null, Ct);
         Assert.Null(await client.ReadPolicyAsync("mb/gold", Ct));
     }

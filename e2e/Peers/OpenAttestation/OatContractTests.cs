@@ -312,6 +312,9 @@ public sealed class OatContractTests : IAsyncLifetime
             await client.WritePolicyAsync(list.Key, list.Content, Ct);
         }
 
+        var listed = await Assert.IsType<IPolicyList>(client, exactMatch: false).PoliciesAsync(Ct);
+        Assert.Equal(lists.Append(other).Select(l => l.Key).Order(StringComparer.Ordinal), listed.Select(l => l.Key).Order(StringComparer.Ordinal));
+
         server.Makers["Dell"] = true;
         Assert.Equal(3, server.Makers.Count);
 

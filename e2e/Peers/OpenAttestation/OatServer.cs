@@ -209,7 +209,7 @@ internal sealed class OatServer : ContractServer
     private static Dictionary<string, string> Mle(KeyValuePair<string, string> owned)
     {
         var (names, owner) = (owned.Key.Split(' '), owned.Value.Split(' '));
-        var row = new Dictionary<string, string>(StringComparer.Ordinal) { ["Name"] = names[0], ["Version"] = names[^1], ["MLE_Type"] = owner.Length == 1 ? "BIOS" : "VMM" };
+        var row = new Dictionary<string, string>(StringComparer.Ordinal) { ["Name"] = string.Join(' ', names[..^1]), ["Version"] = names[^1], ["MLE_Type"] = owner.Length == 1 ? "BIOS" : "VMM" };
         foreach (var (name, value) in owner is [var os, var version] ? [("OsName", os), ("OsVersion", version)] : ((string, string)[])[("OemName", owner[0])])
         {
             row[name] = value;
