@@ -61,7 +61,7 @@ public sealed class CreateTests(DemoApi portal)
         Assert.Equal("migratable", vm.At("placement_policy/affinity"));
         Assert.Equal("any", vm.At("trust_level"));
         Assert.Equal(portal.Cluster.ToString(), vm.Xml.Element("cluster")!.Attribute("id")!.Value);
-        Assert.Equal(["start", "stop", "shutdown", "migrate"], vm.Xml.Element("actions")!.Elements("link").Select(l => l.Attribute("rel")!.Value));
+        Assert.Equal(["start", "stop", "shutdown", "suspend", "reboot", "migrate"], vm.Xml.Element("actions")!.Elements("link").Select(l => l.Attribute("rel")!.Value));
         Assert.EndsWith("Z", vm.At("creation_time")!, StringComparison.Ordinal);
     }
 

@@ -55,6 +55,7 @@ public sealed class AccessibilityTests(Chromium chromium, DemoPortal demo) : Bro
             "/vms",
             "/vms?q=name%3Dnobody",
             "/vms/new",
+            "/templates",
             "/vms/billing-db-01",
             "/vms/billing-db-01/placement",
             "/vms/billing-db-01/activity",
