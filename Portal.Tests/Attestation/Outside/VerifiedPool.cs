@@ -52,7 +52,7 @@ internal sealed class VerifiedPool : IAsyncDisposable
         pool.Pool = await TrustedPool.StartAsync(Hosts, approve: false, more: services =>
         {
             services.AddSingleton<IServerAdapter>(provider => new Adapter(pool.Way, provider.GetRequiredService<TimeProvider>()));
-            services.Insert(0, ServiceDescriptor.Singleton<IHypervisor>(provider => new WatchedHypervisor(provider.GetRequiredService<SimulatedHypervisor>(), (host, _) => pool.Judge(host))));
+            services.Insert(0, ServiceDescriptor.Singleton<IHypervisor>(provider => WatchedHypervisor.Of(provider.GetRequiredService<SimulatedHypervisor>(), pool.Judge)));
         });
         await pool.Pool.ApproveAsync("firmware", BaselineKinds.Firmware, SitePool.Content(0, SitePool.Good));
         await pool.Pool.ApproveAsync("hypervisor", BaselineKinds.Hypervisor, SitePool.Content(17, SitePool.Good));
