@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Portal.Core.Virtualization.Libvirt.Interop;
 
@@ -6,19 +7,26 @@ namespace Portal.Core.Virtualization.Libvirt;
 /// <summary>Something a host's libvirt told: numbers of <c>virDomainEventType</c> and its details.</summary>
 internal readonly record struct LifecycleEvent(Guid Id, int Event, int Detail);
 
-/// <summary>One open connection to a host, until it is lost or dropped. Calls run on threads of their own, so many at once and no more.</summary>
+/// <summary>
+/// One open connection to a host, until it is lost or dropped: what happens there is heard on it, and calls go over lines of their own beside it, each
+/// used by one thread at a time. libvirt before 10 may lose an answer or crash when two threads call over one (CVE-2024-4418), and Debian 12 has such a
+/// one. libvirt's test driver lives in this process and has no lines.
+/// </summary>
 internal sealed class LibvirtSession
 {
     private readonly ConnectHandle connect;
+    private readonly Func<ConnectHandle>? openLine;
+    private readonly ConcurrentBag<ConnectHandle> idle = [];
     private readonly SemaphoreSlim free;
+    private readonly int callsAtOnce;
     private readonly TaskCompletionSource<string> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Action<LifecycleEvent> happened;
     private int events = -1;
     private int closing;
 
-    private LibvirtSession(ConnectHandle connect, int callsAtOnce, Action<LifecycleEvent> happened)
+    private LibvirtSession(ConnectHandle connect, Func<ConnectHandle>? openLine, int callsAtOnce, Action<LifecycleEvent> happened)
     {
-        (this.connect, this.happened) = (connect, happened);
+        (this.connect, this.openLine, this.callsAtOnce, this.happened) = (connect, openLine, callsAtOnce, happened);
         free = new SemaphoreSlim(callsAtOnce);
     }
 
@@ -33,17 +41,25 @@ internal sealed class LibvirtSession
     public static LibvirtSession Open(LibvirtAddress address, HypervisorCredentials known, LibvirtOptions options, Action<LifecycleEvent> happened)
     {
         LibvirtLibrary.Ensure();
-        using var laid = LibvirtCredentials.Lay(address, known);
-        var session = new LibvirtSession(LibvirtCalls.Must(LibvirtNative.virConnectOpen(laid.Uri)), options.CallsAtOnce, happened);
+        var session = new LibvirtSession(Line(), address.Transport == LibvirtTransport.Test ? null : Line, options.CallsAtOnce, happened);
         try
         {
-            session.Listen(options);
+            session.Listen();
             return session;
         }
         catch (LibvirtFault)
         {
             session.Drop("It could not be listened to.");
             throw;
+        }
+
+        ConnectHandle Line()
+        {
+            const uint Questions = 3;
+            using var laid = LibvirtCredentials.Lay(address, known);
+            var line = LibvirtCalls.Must(LibvirtNative.virConnectOpen(laid.Uri));
+            LibvirtCalls.Try(LibvirtNative.virConnectSetKeepAlive(line, Math.Max(1, (int)options.KeepAlive.TotalSeconds), Questions), LibvirtCode.NotSupported);
+            return line;
         }
     }
 
@@ -77,27 +93,16 @@ internal sealed class LibvirtSession
     public Task<T> LongCallAsync<T>(Func<ConnectHandle, T> call) =>
         Task.Factory.StartNew(() => Hold(call), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
-    /// <summary>Uses the connection on the caller's own thread, for calls that need two of them.</summary>
+    /// <summary>Takes a line on the caller's own thread, for calls that need two hosts.</summary>
     /// <exception cref="LibvirtFault">It failed, or the connection was lost.</exception>
     public T Hold<T>(Func<ConnectHandle, T> call)
     {
-        var held = false;
-        try
+        if (Volatile.Read(ref closing) == 1)
         {
-            connect.DangerousAddRef(ref held);
-            return call(connect);
+            throw LibvirtFault.Silent(Lost);
         }
-        catch (ObjectDisposedException)
-        {
-            throw LibvirtFault.Silent("The connection was lost.");
-        }
-        finally
-        {
-            if (held)
-            {
-                connect.DangerousRelease();
-            }
-        }
+
+        return openLine is null ? Shared(call) : OnLine(call, idle.TryTake(out var line) ? line : openLine());
     }
 
     /// <summary>Lets go of the connection; calls that run fail or end by themselves.</summary>
@@ -112,6 +117,68 @@ internal sealed class LibvirtSession
 
         // Goodbyes need the daemon, which may be frozen.
         new Thread(SayGoodbye) { IsBackground = true, Name = "libvirt goodbye" }.Start();
+    }
+
+    private const string Lost = "The connection was lost.";
+
+    private T OnLine<T>(Func<ConnectHandle, T> call, ConnectHandle line)
+    {
+        var isWhole = false;
+        try
+        {
+            var answer = call(line);
+            isWhole = true;
+            return answer;
+        }
+        catch (LibvirtFault fault)
+        {
+            isWhole = !fault.IsSilence;
+            throw;
+        }
+        finally
+        {
+            if (isWhole && idle.Count < callsAtOnce)
+            {
+                idle.Add(line);
+                if (Volatile.Read(ref closing) == 1)
+                {
+                    HangUp();
+                }
+            }
+            else
+            {
+                line.Dispose();
+            }
+        }
+    }
+
+    private T Shared<T>(Func<ConnectHandle, T> call)
+    {
+        var held = false;
+        try
+        {
+            connect.DangerousAddRef(ref held);
+            return call(connect);
+        }
+        catch (ObjectDisposedException)
+        {
+            throw LibvirtFault.Silent(Lost);
+        }
+        finally
+        {
+            if (held)
+            {
+                connect.DangerousRelease();
+            }
+        }
+    }
+
+    private void HangUp()
+    {
+        while (idle.TryTake(out var line))
+        {
+            line.Dispose();
+        }
     }
 
     private static string TooLate(TimeSpan deadline) => $"It did not answer within {deadline.TotalSeconds:0.#} seconds.";
@@ -143,11 +210,9 @@ internal sealed class LibvirtSession
         }
     }
 
-    private unsafe void Listen(LibvirtOptions options)
+    private unsafe void Listen()
     {
         const int Lifecycle = 0;
-        const uint Questions = 3;
-        LibvirtCalls.Try(LibvirtNative.virConnectSetKeepAlive(connect, Math.Max(1, (int)options.KeepAlive.TotalSeconds), Questions), LibvirtCode.NotSupported);
         LibvirtCalls.Try(LibvirtNative.virConnectRegisterCloseCallback(connect, &Closed, Pin(), &Unpin), LibvirtCode.NotSupported);
         events = LibvirtNative.virConnectDomainEventRegisterAny(connect, 0, Lifecycle, &Happened, Pin(), &Unpin);
         LibvirtCalls.Must(events);
@@ -167,6 +232,7 @@ internal sealed class LibvirtSession
 
     private unsafe void SayGoodbye()
     {
+        HangUp();
         if (events >= 0)
         {
             _ = LibvirtNative.virConnectDomainEventDeregisterAny(connect, events);
@@ -185,7 +251,7 @@ internal sealed class LibvirtSession
     private static void Closed(nint connect, int reason, nint opaque)
     {
         const int Keepalive = 2;
-        ((LibvirtSession)GCHandle.FromIntPtr(opaque).Target!).Drop(reason == Keepalive ? "It does not answer any more." : "The connection was lost.");
+        ((LibvirtSession)GCHandle.FromIntPtr(opaque).Target!).Drop(reason == Keepalive ? "It does not answer any more." : Lost);
     }
 
     [UnmanagedCallersOnly]
