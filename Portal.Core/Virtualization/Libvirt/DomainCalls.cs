@@ -14,11 +14,8 @@ internal sealed class DomainCalls(ConnectHandle connect, string host)
     private const uint Config = 2;
     private const int MetadataElement = 2;
 
-    /// <summary>With managed save, NVRAM and TPM state.</summary>
-    private const uint WithState = 1 | 4 | 32;
-
-    /// <summary>With its state, the TPM's but not: a driver that knows none refuses the flag.</summary>
-    private const uint WithLessState = 1 | 4;
+    /// <summary>Managed save, snapshots' and checkpoints' metadata, NVRAM and TPM state; drivers that know less of it refuse flags they do not know.</summary>
+    private static readonly uint[] StateThatGoes = [1 | 2 | 4 | 16 | 32, 1 | 2 | 4 | 16, 1 | 2];
 
     public HypervisorAnswer Create(DomainDefinition asked)
     {
@@ -204,9 +201,23 @@ internal sealed class DomainCalls(ConnectHandle connect, string host)
     /// <summary>Takes the definition away, with the state that goes with it.</summary>
     public static void Undefine(DomainHandle domain)
     {
-        if (!LibvirtCalls.Try(LibvirtNative.virDomainUndefineFlags(domain, WithState), LibvirtCode.NotSupported, LibvirtCode.NoDomain, (LibvirtCode)8))
+        foreach (var flags in StateThatGoes)
         {
-            LibvirtCalls.Try(LibvirtNative.virDomainUndefineFlags(domain, WithLessState), LibvirtCode.NoDomain);
+            if (LibvirtNative.virDomainUndefineFlags(domain, flags) >= 0)
+            {
+                return;
+            }
+
+            var fault = LibvirtFault.Last();
+            if (fault.Code == LibvirtCode.NoDomain)
+            {
+                return;
+            }
+
+            if (fault.Code is not (LibvirtCode.InvalidArgument or LibvirtCode.NotSupported) || flags == StateThatGoes[^1])
+            {
+                throw fault;
+            }
         }
     }
 

@@ -71,7 +71,7 @@ public sealed record LibvirtAddress(LibvirtTransport Transport, string User, str
         var address = new LibvirtAddress(transport, Uri.UnescapeDataString(parsed.UserInfo), parsed.IdnHost, parsed.IsDefaultPort || parsed.Port < 0 ? null : parsed.Port, parsed.AbsolutePath);
         return address.IsUnprotected && !allowsUnprotected
             ? Invalid("Nothing protects this connection: it is taken in Demo labs only.")
-            : address.Checked(parsed);
+            : address.Checked(parsed, allowsUnprotected);
     }
 
     /// <summary>The URI as people write it.</summary>
@@ -105,7 +105,7 @@ public sealed record LibvirtAddress(LibvirtTransport Transport, string User, str
 
     private static bool Printable(string uri) => uri.All(c => c is > ' ' and < (char)127) && !uri.Contains('\\', StringComparison.Ordinal) && !uri.Contains('#', StringComparison.Ordinal);
 
-    private Outcome<LibvirtAddress> Checked(Uri uri)
+    private Outcome<LibvirtAddress> Checked(Uri uri, bool isLab)
     {
         var remote = Transport is LibvirtTransport.Tls or LibvirtTransport.Ssh or LibvirtTransport.Tcp;
         if (remote && (Host.Length == 0 || Uri.CheckHostName(Host) == UriHostNameType.Unknown))
@@ -118,7 +118,7 @@ public sealed record LibvirtAddress(LibvirtTransport Transport, string User, str
             return Invalid("A socket is on the portal's own machine: the libvirt URI may name no host.");
         }
 
-        if (User.Length > 0 && (Transport != LibvirtTransport.Ssh || !User.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')))
+        if (User.Length > 0 && (Transport != LibvirtTransport.Ssh || User[0] == '-' || !User.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')))
         {
             return Invalid("Only qemu+ssh takes a user, and never a password: keys are given apart.");
         }
@@ -128,7 +128,7 @@ public sealed record LibvirtAddress(LibvirtTransport Transport, string User, str
             return Invalid("The libvirt URI must end in /system.");
         }
 
-        return Path == "/session" && !IsUnprotected ? Invalid("A session's daemon runs a user's own VMs: the libvirt URI must end in /system.") : WithQuery(uri.Query);
+        return Path == "/session" && !isLab ? Invalid("A session's daemon runs a user's own VMs: the libvirt URI must end in /system.") : WithQuery(uri.Query);
     }
 
     private Outcome<LibvirtAddress> WithQuery(string query)

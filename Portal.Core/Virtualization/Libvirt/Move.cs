@@ -44,7 +44,7 @@ internal sealed class Move(
         }
 
         var storage = new MoveStorage(source, target, here.Reading, settings);
-        if (await storage.PlanAsync(ct) is { } unsuited)
+        if (await storage.PlanAsync(isGoneAllowed: false, ct) is { } unsuited)
         {
             return unsuited;
         }
@@ -68,7 +68,7 @@ internal sealed class Move(
         if (here.State == DomainState.ShutOff && there.Reading.MovedFrom == source.Host.Id)
         {
             var storage = new MoveStorage(source, target, here.Reading, settings);
-            return await storage.PlanAsync(ct) ?? await OfflineMove.FinishAsync(source, target, here.Reading, storage);
+            return await storage.PlanAsync(isGoneAllowed: true, ct) ?? await OfflineMove.FinishAsync(source, target, here.Reading, storage);
         }
 
         return Answers.Failed($"Both {from} and {to} have {name}; remove one of them.");

@@ -24,7 +24,9 @@ internal sealed class MoveStorage(LibvirtConnection source, LibvirtConnection ta
     public bool HasFiles { get; private set; }
 
     /// <summary>Looks at every disk; answers what stands against moving.</summary>
-    public async Task<HypervisorAnswer?> PlanAsync(CancellationToken ct)
+    /// <param name="isGoneAllowed">Whether a disk may be gone from the source: the move is being brought to its end.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<HypervisorAnswer?> PlanAsync(bool isGoneAllowed, CancellationToken ct)
     {
         foreach (var disk in reading.Disks.Where(d => d.Device is "disk" or "lun"))
         {
@@ -40,14 +42,12 @@ internal sealed class MoveStorage(LibvirtConnection source, LibvirtConnection ta
                 return missing;
             }
 
-            if (HostXml.IsShared(kind))
+            var isProved = !HostXml.IsShared(kind) && await IsSameFolderAsync(disk.Pool, ct);
+            IsProvedShared |= isProved;
+            if (isProved || HostXml.IsShared(kind))
             {
-                continue;
-            }
-
-            if (await IsSameFolderAsync(disk.Pool, ct))
-            {
-                IsProvedShared = true;
+                // The target has not looked since the volume was made.
+                await target.CallAsync(connect => Refresh(connect, disk.Pool), ct);
                 continue;
             }
 
@@ -56,7 +56,7 @@ internal sealed class MoveStorage(LibvirtConnection source, LibvirtConnection ta
                 return Answers.Unsuited($"The disk of {reading.Definition.Name} is on {from} only, and its cluster does not copy disks.");
             }
 
-            copied.Add(await source.CallAsync(connect => Measure(connect, disk), ct));
+            copied.Add(await source.CallAsync(connect => Measure(connect, disk, isGoneAllowed), ct));
         }
 
         return null;
@@ -140,6 +140,12 @@ internal sealed class MoveStorage(LibvirtConnection source, LibvirtConnection ta
         return pool is null ? "" : VolumeCalls.Kind(pool);
     }
 
+    private static bool Refresh(ConnectHandle connect, string name)
+    {
+        using var pool = LibvirtCalls.FindPool(connect, name);
+        return pool is not null && VolumeCalls.Refresh(pool);
+    }
+
     private HypervisorAnswer? OnTarget(ConnectHandle connect, string name, string kind)
     {
         if (!HostXml.IsShared(kind))
@@ -184,11 +190,18 @@ internal sealed class MoveStorage(LibvirtConnection source, LibvirtConnection ta
         }
     }
 
-    private CopiedDisk Measure(ConnectHandle connect, DomainDisk disk)
+    private CopiedDisk Measure(ConnectHandle connect, DomainDisk disk, bool isGoneAllowed)
     {
         var (found, _) = VolumeCalls.Pool(connect, disk.Pool, from);
         using var pool = found ?? throw new LibvirtFault(LibvirtCode.NoPool, 0, $"The storage pool {disk.Pool} cannot be used");
-        using var volume = VolumeCalls.FindAnew(pool, disk.Volume) ?? throw new LibvirtFault(LibvirtCode.NoVolume, 0, $"The volume {disk.Volume} is not in the storage pool {disk.Pool}");
+        using var volume = VolumeCalls.FindAnew(pool, disk.Volume);
+        if (volume is null)
+        {
+            return isGoneAllowed
+                ? new CopiedDisk(disk.Target, disk.Pool, disk.Volume, 0, 0, IsClone: false)
+                : throw new LibvirtFault(LibvirtCode.NoVolume, 0, $"The volume {disk.Volume} is not in the storage pool {disk.Pool}");
+        }
+
         var (_, capacity, backing) = HostXml.Volume(LibvirtCalls.Text(LibvirtNative.virStorageVolGetXMLDesc(volume, 0)));
         LibvirtCalls.Must(LibvirtNative.virStorageVolGetInfo(volume, out var own));
         var used = (long)own.Allocation;

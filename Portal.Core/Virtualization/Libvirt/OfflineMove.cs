@@ -37,7 +37,6 @@ internal sealed class OfflineMove(
 
             var xml = await source.CallAsync(DefinitionOf, ct);
             await target.CallAsync(connect => Define(connect, xml), ct);
-            return await FinishAsync(source, target, reading, storage);
         }
         catch (LibvirtFault fault)
         {
@@ -49,6 +48,17 @@ internal sealed class OfflineMove(
         {
             await storage.CleanTargetAsync();
             return Answers.Failed($"{name} stays on {from}, off: moving it was given up.");
+        }
+
+        // From here on it has moved; what fails is only forgetting it here, and asking again does that.
+        try
+        {
+            return await FinishAsync(source, target, reading, storage);
+        }
+        catch (LibvirtFault fault)
+        {
+            var answer = Answers.Of(fault, from);
+            return answer with { Sentence = $"{name} is on {to}, off, and still known on {from}: {fault.Message.TrimEnd('.')}. Move it again to end this." };
         }
     }
 
@@ -94,7 +104,9 @@ internal sealed class OfflineMove(
     private string DefinitionOf(ConnectHandle near)
     {
         using var domain = LibvirtCalls.FindDomain(near, reading.Definition.Id) ?? throw new LibvirtFault(LibvirtCode.NoDomain, 0, "The VM is gone");
-        return DomainCalls.Xml(domain);
+        return LibvirtNative.virDomainSnapshotNum(domain, 0) > 0
+            ? throw new LibvirtFault(LibvirtCode.OperationUnsupported, 0, "It has snapshots, which do not move")
+            : DomainCalls.Xml(domain);
     }
 
     private bool Define(ConnectHandle far, string xml)

@@ -104,8 +104,11 @@ internal static class VolumeCalls
     }
 
     /// <summary>Has the pool look at its volumes anew; a pool whose volume is being written just now is as it was.</summary>
-    public static void Refresh(OpenPool pool) =>
-        LibvirtCalls.Try(LibvirtNative.virStoragePoolRefresh(pool.Handle, 0), LibvirtCode.OperationInvalid, LibvirtCode.Internal, LibvirtCode.SystemError);
+    public static bool Refresh(OpenPool pool) => Refresh(pool.Handle);
+
+    /// <summary>Likewise, of any kind of pool.</summary>
+    public static bool Refresh(PoolHandle pool) =>
+        LibvirtCalls.Try(LibvirtNative.virStoragePoolRefresh(pool, 0), LibvirtCode.OperationInvalid, LibvirtCode.Internal, LibvirtCode.SystemError);
 
     /// <summary>A volume, looked for on disk if libvirt does not know it yet.</summary>
     public static VolumeHandle? FindAnew(OpenPool pool, string name)

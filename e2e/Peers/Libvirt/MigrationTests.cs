@@ -141,10 +141,12 @@ public sealed class MigrationTests(ThreeHosts hosts) : IClassFixture<ThreeHosts>
         await RunAsync(vm);
         var settings = Direct with { CopyStorage = false };
 
-        Assert.Equal(HypervisorResult.Done, (await Hypervisor.MigrateAsync(From.Endpoint, To.Endpoint, vm.Id, settings, null, Ct)).Result);
+        var there = await Hypervisor.MigrateAsync(From.Endpoint, To.Endpoint, vm.Id, settings, null, Ct);
+        Assert.True(there.Result == HypervisorResult.Done, there.ToString());
         await IsOnlyOn(To, vm, DomainState.Running, sharesDisk: true);
         await Hypervisor.StopAsync(To.Endpoint, vm.Id, Ct);
-        Assert.Equal(HypervisorResult.Done, (await Hypervisor.MigrateAsync(To.Endpoint, From.Endpoint, vm.Id, settings, null, Ct)).Result);
+        var back = await Hypervisor.MigrateAsync(To.Endpoint, From.Endpoint, vm.Id, settings, null, Ct);
+        Assert.True(back.Result == HypervisorResult.Done, back.ToString());
         await IsOnlyOn(From, vm, DomainState.ShutOff, sharesDisk: true);
         Assert.Equal([$"{vm.Id}.qcow2"], Directory.EnumerateFiles(folder).Select(Path.GetFileName));
 
@@ -196,7 +198,9 @@ public sealed class MigrationTests(ThreeHosts hosts) : IClassFixture<ThreeHosts>
         await Hypervisor.DeleteAsync(To.Endpoint, other.Id, withDisks: false, Ct);
         await EndAsync(From, vm);
 
-        await From.VirshAsync("pool-create-as", "own", "dir", "--target", From.Pool);
+        var folder = Directory.CreateDirectory($"{lab.Folder}/own").FullName;
+        await LibvirtDaemon.RunAsync("chmod", "777", folder);
+        await From.VirshAsync("pool-create-as", "own", "dir", "--target", folder);
         var disk = LibvirtLab.Tiny("own");
         await RunAsync(disk);
         var answer = await Hypervisor.MigrateAsync(From.Endpoint, To.Endpoint, disk.Id, Direct, null, Ct);

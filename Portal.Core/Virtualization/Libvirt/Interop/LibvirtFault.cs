@@ -16,6 +16,7 @@ internal enum LibvirtCode
     NotSupported = 3,
     NoConnection = 5,
     InvalidConnection = 6,
+    InvalidArgument = 8,
     OperationFailed = 9,
     DomainExists = 28,
     SystemError = 38,

@@ -139,6 +139,9 @@ internal static unsafe partial class LibvirtNative
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int virDomainSetMetadata(DomainHandle domain, int type, string metadata, string key, string uri, uint flags);
 
+    [LibraryImport(Library)]
+    public static partial int virDomainSnapshotNum(DomainHandle domain, uint flags);
+
     // Moving.
     [LibraryImport(Library)]
     public static partial DomainHandle virDomainMigrate3(DomainHandle domain, ConnectHandle target, nint parameters, uint count, uint flags);
