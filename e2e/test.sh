@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(busybox chromium curl openssh-server openssl shellcheck sqlite3 swtpm swtpm-tools tpm2-tools)
+packages=(busybox chromium curl libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu openssh-server openssl qemu-system-x86 qemu-utils shellcheck sqlite3 swtpm swtpm-tools tpm2-tools)
 missing=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

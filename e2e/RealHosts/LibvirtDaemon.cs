@@ -55,7 +55,10 @@ internal sealed class LibvirtDaemon : IAsyncDisposable
     /// <summary>What it says, for tests that fail.</summary>
     public string Log => File.Exists($"{folder}/log") ? File.ReadAllText($"{folder}/log") : "";
 
-    /// <summary>What else its configuration says, besides how it listens without protection.</summary>
+    /// <summary>Where it listens with TLS; 0 for nowhere.</summary>
+    public int TlsPort { get; init; }
+
+    /// <summary>What else its configuration says.</summary>
     public string Configuration { get; init; } = "";
 
     private static bool IsRoot => Environment.UserName == "root";
@@ -239,7 +242,8 @@ internal sealed class LibvirtDaemon : IAsyncDisposable
         File.WriteAllText(
             $"{folder}/libvirtd.conf",
             string.Create(CultureInfo.InvariantCulture, $"""
-            listen_tls = 0
+            listen_tls = {(TlsPort > 0 ? 1 : 0)}
+            tls_port = "{TlsPort}"
             listen_tcp = 1
             listen_addr = "127.0.0.1"
             tcp_port = "{Port}"

@@ -61,7 +61,7 @@ internal sealed class LibvirtLab : IAsyncDisposable
     public string Folder => folder;
 
     /// <summary>Brings up hosts and waits until the adapter is connected to all of them.</summary>
-    public static async Task<LibvirtLab> StartAsync(int hosts, LibvirtOptions? options = null, string configuration = "")
+    public static async Task<LibvirtLab> StartAsync(int hosts, LibvirtOptions? options = null)
     {
         LibvirtDaemon.RequireOrSkip();
         var lab = new LibvirtLab(options ?? Options);
@@ -76,7 +76,7 @@ internal sealed class LibvirtLab : IAsyncDisposable
             }
 
             lab.daemons.AddRange(Enumerable.Range(1, hosts).Select(number =>
-                new LibvirtDaemon($"{lab.folder}/{number}", $"kvmhost{number}", Interlocked.Add(ref s_ports, 40)) { Configuration = configuration }));
+                new LibvirtDaemon($"{lab.folder}/{number}", $"kvmhost{number}", Interlocked.Add(ref s_ports, 40))));
             await Task.WhenAll(lab.daemons.Select(d => d.StartAsync()));
             lab.listening = lab.ListenAsync();
             foreach (var service in lab.services.GetServices<IHostedService>())
