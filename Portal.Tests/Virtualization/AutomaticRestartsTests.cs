@@ -102,6 +102,7 @@ public sealed class AutomaticRestartsTests : IAsyncLifetime
     [InlineData("runs")]
     [InlineData("gone")]
     [InlineData("migrated")]
+    [InlineData("ended")]
     [InlineData("stopped by a person")]
     [InlineData("held")]
     public async Task Nothing_IsStarted_When(string what)
@@ -132,7 +133,7 @@ public sealed class AutomaticRestartsTests : IAsyncLifetime
         // Another one, elsewhere and less important, shows when it is started that the first was looked at and left alone.
         await OnlyAsync("kvm-a02");
         var witness = await CrashedAsync("z-witness", priority: 0);
-        await ConsiderAsync(vm, what == "migrated" ? DomainCause.Migrated : DomainCause.Crashed);
+        await ConsiderAsync(vm, what switch { "migrated" => DomainCause.Migrated, "ended" => DomainCause.Ended, _ => DomainCause.Crashed });
         await ConsiderAsync(witness, DomainCause.Crashed);
         var started = Assert.Single(await StartsAsync(1));
         await using var db = pool.Database();
