@@ -166,7 +166,7 @@ internal sealed class RealPool : IAsyncDisposable
         portal = await RunningPortal.StartAsync(Directory.CreateDirectory(Path.Combine(folder, "portal")).FullName, settings, address);
         using var admin = Rest(Administrator);
         await SucceedsAsync(admin.PostAsync("clusters", new { name = Cluster }));
-        await SucceedsAsync(admin.PostAsync("templates", new { name = Template, description = "A machine without a system, for trying", memory = 64L << 20, cpu = new { topology = new { sockets = 1, cores = 1 } }, storage = new { pool = "default", size = 1L << 20 }, network = new { name = "" } }));
+        await SucceedsAsync(admin.PostAsync("templates", new { name = Template, description = "A machine without a system, for trying", memory = 64L << 20, cpu = new { topology = new { sockets = 1, cores = 1 } }, disk = 1L << 20, storage = new { pool = "default" }, network = "" }));
         for (var number = 1; number <= count; number++)
         {
             var name = string.Create(CultureInfo.InvariantCulture, $"kvm-{number}");

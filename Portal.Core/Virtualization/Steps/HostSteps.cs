@@ -23,6 +23,10 @@ internal abstract class HostStep(Hypervisors hypervisors, VmStore store) : Opera
             HypervisorResult.Done or HypervisorResult.AlreadySo or HypervisorResult.Failed => "See the host's own log.",
         });
 
+    /// <summary>Writes the latest decision into the domain's metadata, so that it travels with it. That it could not be written keeps no VM from running: what counts is the portal's own record.</summary>
+    protected static Task CarryDecisionAsync(IHypervisor hypervisor, HostEndpoint host, VirtualMachine vm, CancellationToken ct) =>
+        hypervisor.RedefineAsync(host, VmOperations.DefinitionOf(vm), ct);
+
     /// <summary>The host where the VM is or is to be.</summary>
     protected async Task<(IHypervisor Hypervisor, HostEndpoint Host)?> WhereAsync(Guid? hostId, CancellationToken ct) =>
         hostId is { } id && await hypervisors.EndpointAsync(id, ct) is { } host ? (hypervisors.Of(host), host) : null;
@@ -137,6 +141,7 @@ internal sealed class BootStep(Hypervisors hypervisors, VmStore store, TrustGate
             return NotNow(work, host, why);
         }
 
+        await CarryDecisionAsync(hypervisor, host, vm, ct);
         var answer = await hypervisor.StartAsync(host, work.VirtualMachineId, ct);
         if (!answer.IsSo)
         {

@@ -130,6 +130,11 @@ internal sealed class MoveStep(Hypervisors hypervisors, VmStore store, TrustGate
 
     private async Task<string> ArrivedAsync(OperationContext<VmWork> context, Ends ends, CancellationToken ct)
     {
+        if (await Store.FindAsync(context.Data.VirtualMachineId, ct) is { } vm)
+        {
+            await CarryDecisionAsync(ends.To, ends.Target, vm, ct);
+        }
+
         await Store.SettleAsync(context.Data.VirtualMachineId, context.Operation.Id, Runs(context.Data), ct);
         return $"Moved from {ends.Source.Name} to {ends.Target.Name}.";
     }

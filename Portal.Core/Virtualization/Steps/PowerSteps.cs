@@ -71,6 +71,7 @@ internal sealed class ResumeStep(Hypervisors hypervisors, VmStore store, TrustGa
                 "Bring that host back to trust, or move the virtual machine to another.");
         }
 
+        await CarryDecisionAsync(hypervisor, host, vm, ct);
         var answer = await hypervisor.ResumeAsync(host, work.VirtualMachineId, ct);
         if (!answer.IsSo)
         {
