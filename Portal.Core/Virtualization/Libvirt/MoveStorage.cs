@@ -163,7 +163,9 @@ internal sealed class MoveStorage(LibvirtConnection source, LibvirtConnection ta
     private async Task<bool> IsSameFolderAsync(string name, CancellationToken ct)
     {
         const long Size = 1 << 16;
-        var probe = $"{reading.Definition.Id:D}.probe.qcow2";
+
+        // Never the same name twice: a pool that saw the last one may still believe it is there.
+        var probe = $"{reading.Definition.Id:D}.{Guid.NewGuid():N}.qcow2";
         await target.CallAsync(connect => OnPool(connect, name, to, pool => VolumeCalls.Make(pool, probe, Size, null, to) is null), ct);
         try
         {

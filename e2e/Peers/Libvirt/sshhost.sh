@@ -7,11 +7,15 @@ port=$2
 exec >>"$folder/log" 2>&1
 mount --make-rprivate /
 hostname sshhost
-mount -t tmpfs none /run
-mkdir -p /run/sshd /run/libvirt
-for part in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
-    [ ! -d $part ] || mount -t tmpfs none $part
+for part in /run /etc/libvirt /var/lib /var/cache /var/log; do
+    mount -t tmpfs none $part
 done
+mkdir -p /run/sshd /run/libvirt
+for table in passwd group; do
+    { cat /etc/$table; grep -q ^libvirt-qemu: /etc/$table || echo "libvirt-qemu:x:64055:$([ $table = group ] || echo 64055::/:/bin/false)"; } >"$folder/$table"
+    mount --bind "$folder/$table" /etc/$table
+done
+printf 'user = "root"\ngroup = "root"\nsecurity_driver = "none"\n' >/etc/libvirt/qemu.conf
 cat >"$folder/libvirtd.conf" <<END
 host_uuid = "5a0d3b1e-6f0c-4c53-9d0e-1f4f7f1c2a11"
 auth_unix_rw = "none"
@@ -34,7 +38,7 @@ libvirtd -f "$folder/libvirtd.conf" --pid-file /run/libvirtd.pid </dev/null &
 libvirtd=$!
 /usr/sbin/sshd -D -e -f "$folder/sshd_config" </dev/null &
 sshd=$!
-while [ ! -S /run/libvirt/libvirt-sock ]; do sleep 0.1; done
+while kill -0 $libvirtd && [ ! -S /run/libvirt/libvirt-sock ]; do sleep 0.1; done
 : >"$folder/ready"
 cat >/dev/null
 kill $libvirtd $sshd
