@@ -156,6 +156,8 @@ public static class AttestationRegistration
         services.AddSingleton<RegistrationDesk>();
         services.AddSingleton<AcceptAttester>();
         services.AddSingleton<DismissAttester>();
+        services.AddSingleton<AttesterMatches>();
+        services.AddSingleton<ReplaceAttester>();
         services.AddSingleton<EnrolRegistered>();
         services.AddSingleton<AgentProbe>();
         services.AddSingleton<ReplaceAgentAuthority>();

@@ -19,6 +19,7 @@ internal sealed class LedgerBatch
     private readonly HashSet<string> logs = new(StringComparer.Ordinal);
     private readonly HashSet<string> replaced = new(StringComparer.Ordinal);
     private Dictionary<Guid, string?> former = [];
+    private Dictionary<Guid, byte[]> keys = [];
     private ILookup<Guid, BaselineMatch> matches = Array.Empty<BaselineMatch>().ToLookup(m => m.HostId);
     private PortalDbContext? db;
 
@@ -44,6 +45,7 @@ internal sealed class LedgerBatch
         var measured = reports.Where(r => r.Runtime is not null || r.Appraisal is { Standings.Count: > 0 }).Select(r => r.HostId).ToList();
         batch.Measurements = measured.Count == 0 ? [] : await db.MeasurementProgress.Where(p => measured.Contains(p.HostId)).ToDictionaryAsync(p => p.HostId, ct);
         var answered = reports.Where(r => r.Evidence is not null).Select(r => r.HostId).ToList();
+        batch.keys = answered.Count == 0 ? [] : await db.Attesters.Where(a => answered.Contains(a.HostId)).ToDictionaryAsync(a => a.HostId, a => a.AttestationKey, ct);
         batch.former = answered.Count == 0
             ? []
             : await db.Evidence.Where(e => answered.Contains(e.Id)).Select(e => new { e.Id, e.EventLogDigest }).ToDictionaryAsync(e => e.Id, e => e.EventLogDigest, ct);
@@ -64,12 +66,13 @@ internal sealed class LedgerBatch
 
     /// <summary>
     /// Applies a report to the host's row, or where its cluster names several services, to that service's word and then what all of them make
-    /// to the row. False when it changes nothing: older than what is known, or of a service the cluster does not name.
+    /// to the row. False when it changes nothing: older than what is known, by a key that is not enrolled any more, or of a service the cluster
+    /// does not name.
     /// </summary>
     public bool TryApply(HostAttestation row, AttestationReport report, ReappraisalCause? cause, DateTimeOffset now)
     {
         var named = Hosts[report.HostId].Services;
-        if (named.Of(report.ServiceId) is null)
+        if (named.Of(report.ServiceId) is null || (report.Evidence is { } evidence && keys.TryGetValue(report.HostId, out var enrolled) && !enrolled.AsSpan().SequenceEqual(evidence.AttestationKey)))
         {
             return false;
         }

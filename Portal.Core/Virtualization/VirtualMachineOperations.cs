@@ -41,6 +41,9 @@ public static class VirtualMachineOperations
 
     /// <summary>Delete.</summary>
     public const string Delete = "vm.delete";
+
+    /// <summary>Make a machine found on a host one of the portal's.</summary>
+    public const string Adopt = "vm.adopt";
 }
 
 /// <summary>How VM operations are recorded.</summary>

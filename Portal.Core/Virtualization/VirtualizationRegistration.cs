@@ -1,7 +1,10 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Placement;
+using Portal.Core.Virtualization.Connecting;
+using Portal.Core.Virtualization.Libvirt;
 using Portal.Core.Virtualization.Steps;
 using Portal.Core.Virtualization.Watch;
 
@@ -19,6 +22,23 @@ public static class VirtualizationRegistration
         services.AddSingleton<CreateVirtualMachine>();
         services.AddSingleton<ChangeVirtualMachine>();
         services.AddSingleton<VirtualMachineDirectory>();
+        services.AddSingleton<IHypervisorSecrets, HypervisorSecrets>();
+        services.TryAddSingleton(new LibvirtOptions());
+        services.AddSingleton<ConnectionRules>();
+        services.AddSingleton<HostConnections>();
+        services.AddSingleton<AddHost>();
+        services.AddSingleton<EditHost>();
+        services.AddSingleton<DecideConnection>();
+        services.AddSingleton<RemoveHost>();
+        services.AddSingleton<TestConnection>();
+        services.AddSingleton<AdoptMachine>();
+        services.AddSingleton<ClaimFoundStep>();
+        services.AddSingleton<MakeOursStep>();
+        services.AddSingleton<IOperationKind>(provider => new OperationKind<VmWork>(
+            VirtualMachineOperations.Adopt,
+            provider.GetRequiredService<ClaimFoundStep>(),
+            provider.GetRequiredService<MakeOursStep>(),
+            new LetGoStep(provider.GetRequiredService<VmStore>(), "vm.adopted", w => $"Virtual machine '{w.Name}' was adopted on {w.HostName}.")));
         services.AddSingleton<HostStanding>();
         services.AddSingleton<MachineNotes>();
         services.AddSingleton<Strangers>();

@@ -2,20 +2,22 @@ using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Inventory;
+using Portal.Core.Virtualization.Connecting;
 
 namespace Portal.Api;
 
 /// <summary><c>hosts</c>: list and get, with their trust; actions attest, deactivate (to maintenance) and activate.</summary>
 /// <param name="hosts">Reads hosts.</param>
+/// <param name="connections">Reads the ways to their hypervisors.</param>
 /// <param name="attest">Attests.</param>
 /// <param name="state">Sets aside and takes back.</param>
-internal sealed class HostsResource(HostDirectory hosts, AttestHost attest, ChangeHostState state) : IApiResource
+internal sealed class HostsResource(HostDirectory hosts, HostConnections connections, AttestHost attest, ChangeHostState state) : IApiResource
 {
     public const string Name = "hosts";
 
     private const string Kind = "host";
 
-    private static readonly string[] Actions = ["attest", "activate", "deactivate"];
+    private static readonly string[] Actions = ["attest", "activate", "deactivate", "test", "confirm", "reject"];
     private static readonly string[] Sortable = ["name", "cluster", "state", "status", "cpu", "memory", "vms", "firmware", "model", TrustFacet.FacetName];
 
     public string? Collection => Name;
@@ -47,14 +49,18 @@ internal sealed class HostsResource(HostDirectory hosts, AttestHost attest, Chan
         var found = await search.Value.GatherAsync(
             (skip, take) => hosts.ListAsync(new HostQuery { Search = terms, SortBy = sort, Descending = down, Skip = skip, Take = take }, call.Ct),
             row => row.Host.Name);
-        return found.Succeeded
-            ? ApiAnswer.Ok(Element.List(Name, Kind, found.Value.Select(row => Document(call, row))))
-            : ApiAnswer.Refused(found.Refusal);
+        if (!found.Succeeded)
+        {
+            return ApiAnswer.Refused(found.Refusal);
+        }
+
+        var known = await connections.OfAsync([.. found.Value.Select(row => row.Host).Where(h => h.LibvirtUri is not null).Select(h => h.Id)], call.Ct);
+        return ApiAnswer.Ok(Element.List(Name, Kind, found.Value.Select(row => Document(call, row, known.GetValueOrDefault(row.Host.Id)))));
     }
 
     private async Task<ApiAnswer> GetAsync(ApiCall call) =>
         call.Id is { } id && await hosts.FindAsync(id, call.Ct) is { } row
-            ? ApiAnswer.Ok(Document(call, row))
+            ? ApiAnswer.Ok(Document(call, row, await connections.OfAsync(id, call.Ct)))
             : ApiAnswer.Refused(Refusal.NotFound(Kind, FieldReader.Short(call.RouteId)));
 
     private static async Task<ApiAnswer> ActAsync(ApiCall call, Func<ApiCall, Guid, Task<ApiAnswer>> act)
@@ -94,7 +100,7 @@ internal sealed class HostsResource(HostDirectory hosts, AttestHost attest, Chan
         }
 
         return await hosts.FindAsync(id, call.Ct) is { } row
-            ? ActionDocument.Complete(Document(call, row))
+            ? ActionDocument.Complete(Document(call, row, await connections.OfAsync(id, call.Ct)))
             : ActionDocument.Failed(Refusal.NotFound(Kind, id.ToString()));
     }
 
@@ -110,22 +116,31 @@ internal sealed class HostsResource(HostDirectory hosts, AttestHost attest, Chan
 
     private static Refusal Silent(string code, string sentence, string remedy) => new(code, RefusalKind.Unavailable, sentence, remedy);
 
-    private static Element Document(ApiCall call, HostRow row)
+    /// <summary>A host as clients know it.</summary>
+    internal static Element Document(ApiCall call, HostRow row, HostConnection? connection)
     {
         var (host, href) = (row.Host, call.Href(Name, row.Host.Id));
         return Element.Of(
             Kind,
+            [
             Element.List("actions", "link", Actions.Select(a => Element.Link("link", $"{href}/{a}", rel: a))),
             Element.Leaf("name", host.Name),
             Element.Leaf("address", host.Address),
             Element.Leaf("status", Word(host.State)),
+            host.StateReason.Length > 0 ? Element.Leaf("status_detail", host.StateReason) : null,
+            .. HostFields.Shown(host, connection ?? HostConnection.None),
             TrustWords.Document(row.Facet<HostTrust>(TrustFacet.FacetName) ?? HostTrust.Unasked),
             Element.Number("memory", host.Memory),
             Element.Number("max_scheduling_memory", host.MemoryFree),
             Element.Of("cpu", Element.Leaf("name", host.Hardware.CpuModel), VmDocument.Topology(host.Cpus)),
             Element.Of("summary", Element.Number("total", row.Vms)),
             Hardware(host.Hardware),
-            Element.Link("cluster", call.Href(ClustersResource.Name, host.ClusterId), host.ClusterId.ToString()))
+            .. HostFields.Shown(host.Hardware),
+            host.PhysicalMemory > 0 ? Element.Number("physical_memory", host.PhysicalMemory) : null,
+            Element.Link("attester", $"{href}/attester"),
+            Element.Link("unmanaged_vms", $"{href}/unmanagedvms"),
+            Element.Link("cluster", call.Href(ClustersResource.Name, host.ClusterId), host.ClusterId.ToString()),
+            ])
             .With([KeyValuePair.Create("href", href), KeyValuePair.Create("id", host.Id.ToString())]);
     }
 

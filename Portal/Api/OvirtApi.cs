@@ -28,6 +28,9 @@ public static class OvirtApi
         services.AddSingleton<IApiResource, VmsResource>();
         services.AddSingleton<IApiResource, VmActionsResource>();
         services.AddSingleton<IApiResource, HostsResource>();
+        services.AddSingleton<IApiResource, HostChangesResource>();
+        services.AddSingleton<IApiResource, UnmanagedVmsResource>();
+        services.AddSingleton<IApiResource, HostAttesterResource>();
         services.AddSingleton<IApiResource, ClustersResource>();
         services.AddSingleton<IApiResource, TemplatesResource>();
         services.AddSingleton<IApiResource, BaselinesResource>();

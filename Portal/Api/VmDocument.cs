@@ -49,7 +49,7 @@ internal static class VmDocument
         Element.Number("threads", 1));
 
     /// <summary>The words clients wait for. A VM that is not there yet, or not for long, is on its way up or down.</summary>
-    private static string Word(VirtualMachineStatus status) => status switch
+    internal static string Word(VirtualMachineStatus status) => status switch
     {
         VirtualMachineStatus.Down => "down",
         VirtualMachineStatus.Starting or VirtualMachineStatus.Creating => "wait_for_launch",

@@ -10,7 +10,11 @@ namespace Portal.Core.Attestation.BuiltIn.Bootstrap;
 /// <summary>The key a host shows.</summary>
 /// <param name="Kind">For example <c>ssh-ed25519</c>.</param>
 /// <param name="Fingerprint">SHA-256, base64 without padding, as OpenSSH shows it after <c>SHA256:</c>.</param>
-public sealed record ShownHostKey(string Kind, string Fingerprint);
+public sealed record ShownHostKey(string Kind, string Fingerprint)
+{
+    /// <summary>Type and base64, as <c>known_hosts</c> has it after the host's name; empty when the key was not shown whole.</summary>
+    public string Line { get; init; } = "";
+}
 
 /// <summary>How a command on a host ended.</summary>
 /// <param name="ExitCode">Its exit code; null when the connection ended before it did.</param>
@@ -138,7 +142,19 @@ public sealed class SshReach(AgentNetworks networks, PreparationLimits limits)
     private ConnectionInfo Info(IPAddress address, int port, string user, params AuthenticationMethod[] methods) =>
         new(address.ToString(), port, user, methods) { Timeout = limits.Connect, ChannelCloseTimeout = TimeSpan.FromSeconds(5), Encoding = Encoding.UTF8 };
 
-    private static ShownHostKey Of(HostKeyEventArgs key) => new(Tpm.ClaimedText.Safe(key.HostKeyName, 64), key.FingerPrintSHA256.TrimEnd('='));
+    private static ShownHostKey Of(HostKeyEventArgs key) => new(Tpm.ClaimedText.Safe(key.HostKeyName, 64), key.FingerPrintSHA256.TrimEnd('=')) { Line = LineOf(key.HostKey) };
+
+    /// <summary>A key names its own type first (RFC 4253, 6.6); the name a host shows may be that of a signature scheme.</summary>
+    private static string LineOf(ReadOnlySpan<byte> key)
+    {
+        if (key.Length < sizeof(int))
+        {
+            return "";
+        }
+
+        var named = System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(key);
+        return named is > 0 and <= 64 && named < key.Length - sizeof(int) ? $"{Tpm.ClaimedText.Safe(Encoding.ASCII.GetString(key.Slice(sizeof(int), named)), 64)} {Convert.ToBase64String(key)}" : "";
+    }
 
     private static Refusal Unreachable(string address, int port, string why) =>
         new("ssh.unreachable", RefusalKind.Unavailable, $"{address}:{port} is not reached: {why}.", "Check the address, the port and the way to it.");

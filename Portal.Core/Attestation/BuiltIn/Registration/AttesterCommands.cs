@@ -181,7 +181,7 @@ public sealed class EnrolRegistered(RegistrationDesk desk, IAttestNow attest)
         using (key)
         {
             var host = await HostAsync(step, found, wanted);
-            return host.Succeeded ? await BindAsync(step, row, host.Value, EnrolledKey.Of(row.AttestationKey, key)) : host.Refusal;
+            return host.Succeeded ? await BindAsync(step, found, host.Value, EnrolledKey.Of(row.AttestationKey, key)) : host.Refusal;
         }
     }
 
@@ -225,9 +225,9 @@ public sealed class EnrolRegistered(RegistrationDesk desk, IAttestNow attest)
         return host;
     }
 
-    private static async Task<Outcome<Guid>> BindAsync(ClusterStep step, RegisteredAttester row, Host host, EnrolledKey key)
+    private static async Task<Outcome<Guid>> BindAsync(ClusterStep step, Registration found, Host host, EnrolledKey key)
     {
-        var db = step.Db;
+        var (db, row) = (step.Db, found.Attester);
         if (await db.Attesters.AnyAsync(a => a.KeyName == key.Name && a.HostId != host.Id, step.Ct))
         {
             return Refusal.Conflict("attester.key.taken", $"{row.AgentId} has a key that is enrolled for another host.", "One TPM belongs to one host: find out which of the two answers for the other.");
@@ -250,10 +250,22 @@ public sealed class EnrolRegistered(RegistrationDesk desk, IAttestNow attest)
         db.Attach(row);
         (row.Status, row.HostId, row.Replaces) = (RegistrationStatus.Enrolled, host.Id, false);
         step.About(new AuditTarget("host", host.Id, host.Name));
-        step.Audit("host.enrolled", $"{step.Person.Name} enrolled {row.AgentId} as the attester of {host.Name}: {key.Description}, name {key.Name}, endorsement key {row.EndorsementHash}.");
+        step.Audit("host.enrolled", $"{step.Person.Name} enrolled {row.AgentId} as the attester of {host.Name}: {key.Description}, name {key.Name}, endorsement key {row.EndorsementHash}.{Why(found, host)}");
         step.Changes.Add(Change.Of(ChangeTopic.Host, host.Id));
         step.Changes.Add(Change.Of(ChangeTopic.Attestation, host.Id));
         return host.Id;
+    }
+
+    /// <summary>What spoke for the two being one machine, for whoever asks later.</summary>
+    private static string Why(Registration found, Host host)
+    {
+        if (host.LibvirtUri is null)
+        {
+            return "";
+        }
+
+        var (reasons, _) = AttesterMatches.Compare(found.Attester, found.Expected.Select(e => e.HostName), host);
+        return reasons.Count == 0 ? " Nothing but that word says that it is of the machine whose hypervisor answers." : $" {string.Join(' ', reasons)}";
     }
 }
 
