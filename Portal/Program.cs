@@ -34,6 +34,7 @@ try
     builder.Services.AddSettingsPages(profile.IsDemo);
     builder.Services.AddHostsFeature();
     builder.Services.AddAttestationFeature();
+    builder.Services.AddLostTrustFeature();
     builder.Services.AddEnrolmentFeature();
     builder.Services.AddServicesFeature();
 

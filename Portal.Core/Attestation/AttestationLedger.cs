@@ -10,13 +10,14 @@ using Portal.Core.Storage;
 
 namespace Portal.Core.Attestation;
 
-/// <summary>Applies reports to the database, many in one transaction: the current row, history on change, evidence, coverage, marked VMs, alarms.</summary>
+/// <summary>Applies reports to the database, many in one transaction: the current row, history on change, evidence, coverage, marked VMs, quarantine, alarms.</summary>
 /// <param name="contexts">The database.</param>
 /// <param name="audit">The audit.</param>
+/// <param name="quarantine">Begins when a host falls.</param>
 /// <param name="facts">Told after the commit.</param>
 /// <param name="feed">Told after the commit.</param>
 /// <param name="time">Our clock.</param>
-public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> contexts, AuditLog audit, TrustFacts facts, IChangeFeed feed, TimeProvider time) : IDisposable
+public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> contexts, AuditLog audit, Quarantine quarantine, TrustFacts facts, IChangeFeed feed, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan SampleEvery = TimeSpan.FromDays(1);
 
@@ -90,15 +91,16 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
                     (row.Verdict == Verdict.Untrusted ? lost : regained).Add(report.HostId);
                 }
 
-                Tell(db, row, host.Name, before.Verdict);
+                Tell(db, row, host, before.Verdict);
             }
         }
 
         await db.SaveChangesAsync(ct);
         await batch.ForgetLogsAsync(db, ct);
         var marked = await MarkAsync(db, batch, lost, regained, now, ct);
+        IReadOnlyList<Guid> quarantined = [.. await quarantine.BeginAsync(db, lost, now, ct), .. await quarantine.EndAsync(db, regained, ct)];
         await transaction.CommitAsync(ct);
-        Publish(batch, lost.Count + regained.Count > 0, marked);
+        Publish(batch, lost.Count + regained.Count > 0, marked, quarantined);
         return outdated;
     }
 
@@ -151,17 +153,19 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         });
     }
 
-    private void Tell(PortalDbContext db, HostAttestation row, string name, Verdict before)
+    /// <summary>What becomes of a host in maintenance is its administrator's doing: a notice, no alarm.</summary>
+    private void Tell(PortalDbContext db, HostAttestation row, LedgerHost host, Verdict before)
     {
-        var target = new AuditTarget("host", row.HostId, name);
+        var (name, target) = (host.Name, new AuditTarget("host", row.HostId, host.Name));
+        var (severity, where) = host.State == HostState.Maintenance ? (AuditSeverity.Notice, ", in maintenance,") : (AuditSeverity.Alarm, "");
         if (row.Verdict == Verdict.Untrusted)
         {
             var since = before == Verdict.Trusted ? "lost trust" : "is untrusted";
-            audit.Add(db, Person.Portal, "host.untrusted", target, $"Host {name} {since}: {row.Reason}.", AuditSeverity.Alarm);
+            audit.Add(db, Person.Portal, "host.untrusted", target, $"Host {name}{where} {since}: {row.Reason}.", severity);
         }
         else if (row.Verdict == Verdict.None)
         {
-            audit.Add(db, Person.Portal, "host.no_verdict", target, $"Host {name} has no verdict any more: {row.Reason}.", AuditSeverity.Alarm);
+            audit.Add(db, Person.Portal, "host.no_verdict", target, $"Host {name}{where} has no verdict any more: {row.Reason}.", severity);
         }
         else
         {
@@ -212,7 +216,7 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         return changed;
     }
 
-    private void Publish(LedgerBatch batch, bool told, List<Guid> marked)
+    private void Publish(LedgerBatch batch, bool told, List<Guid> marked, IReadOnlyList<Guid> quarantined)
     {
         foreach (var row in batch.Rows)
         {
@@ -220,6 +224,11 @@ public sealed class AttestationLedger(IDbContextFactory<PortalDbContext> context
         }
 
         feed.Publish(new Change(ChangeTopic.Attestation, [.. batch.Hosts.Keys]));
+        if (quarantined.Count > 0)
+        {
+            feed.Publish(new Change(ChangeTopic.Host, quarantined));
+        }
+
         if (marked.Count > 0)
         {
             feed.Publish(new Change(ChangeTopic.VirtualMachine, marked));

@@ -6,7 +6,7 @@ using Portal.Core.Storage;
 namespace Portal.Core.Attestation;
 
 /// <summary>A host as the ledger needs it.</summary>
-internal sealed record LedgerHost(string Name, Guid ClusterId, long PolicyRevision, ServiceSet Services);
+internal sealed record LedgerHost(string Name, HostState State, Guid ClusterId, long PolicyRevision, ServiceSet Services);
 
 /// <summary>What a transaction over some hosts works on: everything read in a handful of queries, however many hosts.</summary>
 internal sealed class LedgerBatch
@@ -35,8 +35,8 @@ internal sealed class LedgerBatch
         var wanted = reports.Select(r => r.Evidence?.EventLogDigest).OfType<string>().Distinct(StringComparer.Ordinal).ToList();
         var batch = new LedgerBatch { db = db };
         batch.Hosts = await db.Hosts.Where(h => ids.Contains(h.Id))
-            .Join(db.Clusters, h => h.ClusterId, c => c.Id, (h, c) => new { h.Id, h.Name, h.ClusterId, c.PolicyRevision, c.Services })
-            .ToDictionaryAsync(h => h.Id, h => new LedgerHost(h.Name, h.ClusterId, h.PolicyRevision, batch.Parse(h.Services)), ct);
+            .Join(db.Clusters, h => h.ClusterId, c => c.Id, (h, c) => new { h.Id, h.Name, h.State, h.ClusterId, c.PolicyRevision, c.Services })
+            .ToDictionaryAsync(h => h.Id, h => new LedgerHost(h.Name, h.State, h.ClusterId, h.PolicyRevision, batch.Parse(h.Services)), ct);
         batch.rows = await db.Attestations.Where(a => ids.Contains(a.HostId)).ToDictionaryAsync(a => a.HostId, ct);
         await batch.ReadWordsAsync(db, ct);
         await batch.ReadNamesAsync(db, reports, ct);

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Portal.Core.Access;
 using Portal.Core.Audit;
 using Portal.Core.Changes;
+using Portal.Core.Inventory;
 using Portal.Core.Storage;
 using Quartz;
 
@@ -68,8 +69,9 @@ internal sealed class RoundUpkeep(Reappraisal reappraisal, StalenessWatch stalen
 /// <param name="time">Our clock.</param>
 internal sealed class StalenessWatch(IDbContextFactory<PortalDbContext> contexts, AuditLog audit, IChangeFeed feed, TimeProvider time)
 {
-    /// <summary>Of a service that is down there was an alarm already: one, not one for each of its hosts.</summary>
-    private static AuditSeverity SeverityOf(HostAttestation row) => row.Outcome == CheckOutcome.ServiceUnreachable ? AuditSeverity.Notice : AuditSeverity.Alarm;
+    /// <summary>Of a service that is down there was an alarm already: one, not one for each of its hosts. A host in maintenance may be silent.</summary>
+    private static AuditSeverity SeverityOf(HostAttestation row, HostState state) =>
+        row.Outcome == CheckOutcome.ServiceUnreachable || state == HostState.Maintenance ? AuditSeverity.Notice : AuditSeverity.Alarm;
 
     public async Task TellAsync(Guid clusterId, CancellationToken ct)
     {
@@ -77,7 +79,7 @@ internal sealed class StalenessWatch(IDbContextFactory<PortalDbContext> contexts
         var now = time.GetUtcNow();
         var ranOut = await db.Attestations
             .Where(a => a.Verdict == Verdict.Trusted && a.StaleSince == null && a.ValidUntil <= now)
-            .Join(db.Hosts.Where(h => h.ClusterId == clusterId), a => a.HostId, h => h.Id, (a, h) => new { Row = a, h.Name })
+            .Join(db.Hosts.Where(h => h.ClusterId == clusterId), a => a.HostId, h => h.Id, (a, h) => new { Row = a, h.Name, h.State })
             .ToListAsync(ct);
         if (ranOut.Count == 0)
         {
@@ -88,7 +90,7 @@ internal sealed class StalenessWatch(IDbContextFactory<PortalDbContext> contexts
         {
             var row = host.Row;
             row.StaleSince = row.ValidUntil;
-            audit.Add(db, Person.Portal, "host.stale", new AuditTarget("host", row.HostId, host.Name), $"Host {host.Name} is stale: {(row.Reason.Length > 0 ? row.Reason : "no new evidence came")}.", SeverityOf(row));
+            audit.Add(db, Person.Portal, "host.stale", new AuditTarget("host", row.HostId, host.Name), $"Host {host.Name} is stale: {(row.Reason.Length > 0 ? row.Reason : "no new evidence came")}.", SeverityOf(row, host.State));
             db.AttestationTransitions.Add(new AttestationTransition
             {
                 HostId = row.HostId,

@@ -27,6 +27,9 @@ internal static class ClusterRefusals
     public static Refusal Meanwhile(string name) => Refusal.Conflict(
         "cluster.policy.meanwhile", $"The trust policy of {name} changed since you opened it.", "Look at the policy that is in force now and repeat your change on it.");
 
+    public static Refusal SettingsMeanwhile(string code, string name) => Refusal.Conflict(
+        code, $"These settings of {name} changed since you opened them.", "Look at what is in force now and repeat your change on it.");
+
     public static Refusal ProposalWaiting(PolicyProposal waiting) => Refusal.Conflict(
         "cluster.proposal.waiting",
         $"A looser policy proposed by {waiting.PersonName} waits for a second person already.",

@@ -10,11 +10,13 @@ public static class InventoryRegistration
     {
         services.AddSingleton<HostDirectory>();
         services.AddSingleton<ClusterDirectory>();
-        services.AddSingleton<ChangeHostState>();
         services.AddSingleton<ClusterDesk>();
+        services.AddSingleton<Quarantine>();
         services.AddSingleton<CreateCluster>();
         services.AddSingleton<EditCluster>();
         services.AddSingleton<DeleteCluster>();
+        services.AddSingleton<ChangeReaction>();
+        services.AddSingleton<ChangeMigration>();
         return services;
     }
 }

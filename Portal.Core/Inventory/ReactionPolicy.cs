@@ -60,6 +60,15 @@ public sealed record ReactionPolicy(
         TimeSpan.Zero,
         TimeSpan.Zero);
 
+    /// <summary>How many hosts of a cluster of this size fall together before reactions are held.</summary>
+    /// <param name="hosts">Hosts of the cluster.</param>
+    public int GuardLimit(int hosts) => Math.Max(GuardHosts, ((hosts * GuardShare) + 99) / 100);
+
+    /// <summary>The same policy as it is kept: without fractions of a second.</summary>
+    public ReactionPolicy InWholeSeconds() => this with { GuardWindow = Whole(GuardWindow), ReactAfter = Whole(ReactAfter), ReleaseAfter = Whole(ReleaseAfter) };
+
+    private static TimeSpan Whole(TimeSpan time) => TimeSpan.FromSeconds((long)time.TotalSeconds);
+
     /// <summary>As a column keeps it.</summary>
     public string ToText() => JsonSerializer.Serialize(this);
 
@@ -89,6 +98,9 @@ public sealed record MigrationSettings(MigrationMode Mode, bool CopyStorage, Tim
 {
     /// <summary>Driven by the portal, disks copied, an hour.</summary>
     public static MigrationSettings Default { get; } = new(MigrationMode.Direct, true, TimeSpan.FromHours(1));
+
+    /// <summary>The same settings as they are kept: without fractions of a second.</summary>
+    public MigrationSettings InWholeSeconds() => this with { Timeout = TimeSpan.FromSeconds((long)Timeout.TotalSeconds) };
 
     /// <summary>As a column keeps it.</summary>
     public string ToText() => JsonSerializer.Serialize(this);

@@ -133,7 +133,8 @@ public sealed partial class OperationRunner(
                     continue;
                 }
 
-                if (!pastReturn && await CancelWantedAsync(ct))
+                var saysItself = records[i].State == StepState.Running && steps[i].StopsItself;
+                if (!pastReturn && !saysItself && await CancelWantedAsync(ct))
                 {
                     operation.Failure = "Cancelled on request; what was done has been undone.";
                     operation.State = OperationState.Undoing;
@@ -148,6 +149,13 @@ public sealed partial class OperationRunner(
                         records[i] = records[i] with { State = StepState.Stopped, Sentence = refusal.Sentence };
                         operation.Failure = refusal.Sentence;
                         operation.State = OperationState.Undoing;
+                        await SaveAsync(ct);
+                        return;
+                    }
+
+                    if (refusal.Code == OperationWait.Code)
+                    {
+                        records[i] = records[i] with { State = StepState.Running, Sentence = refusal.Sentence };
                         await SaveAsync(ct);
                         return;
                     }

@@ -47,6 +47,17 @@ public static class OperationStop
     public static Refusal Refusal(string sentence) => Core.Refusal.Conflict(Code, sentence, "Ask again if it is still wanted.");
 }
 
+/// <summary>How a step says that it cannot go on now and holds nobody up meanwhile: it stays where it is, and recovery, or whoever knows better, enters it again.</summary>
+public static class OperationWait
+{
+    /// <summary>The code.</summary>
+    public const string Code = "operation.waits";
+
+    /// <summary>The step's outcome.</summary>
+    /// <param name="sentence">What it waits for.</param>
+    public static Refusal Refusal(string sentence) => Core.Refusal.Conflict(Code, sentence, "It goes on by itself; cancel it if it should not.");
+}
+
 /// <summary>One small step that touches the world once.</summary>
 /// <typeparam name="TData">Data of the operation.</typeparam>
 public abstract class OperationStep<TData>
@@ -59,6 +70,11 @@ public abstract class OperationStep<TData>
     /// a later refusal or fault leaves it running, and recovery goes on with it.
     /// </summary>
     public virtual bool IsPointOfNoReturn => false;
+
+    /// <summary>
+    /// Whether it stops in the middle when asked to cancel, and says what stays done: after an interruption or a wait it is then entered once more to say so.
+    /// </summary>
+    public virtual bool StopsItself => false;
 
     /// <summary>Whether the step is done already; asked before <see cref="DoAsync"/> when a crash may have interrupted it. The sentence of what came of it, or null.</summary>
     public abstract Task<string?> CheckAsync(OperationContext<TData> context, CancellationToken ct);
@@ -94,6 +110,9 @@ public interface IBoundStep
 
     /// <summary>See <see cref="OperationStep{TData}.IsPointOfNoReturn"/>.</summary>
     bool IsPointOfNoReturn { get; }
+
+    /// <summary>See <see cref="OperationStep{TData}.StopsItself"/>.</summary>
+    bool StopsItself { get; }
 
     /// <summary>See <see cref="OperationStep{TData}.CheckAsync"/>.</summary>
     Task<string?> CheckAsync(CancellationToken ct);
@@ -136,6 +155,8 @@ public sealed class OperationKind<TData>(string kind, params IReadOnlyList<Opera
         public string Name => step.GetType().Name;
 
         public bool IsPointOfNoReturn => step.IsPointOfNoReturn;
+
+        public bool StopsItself => step.StopsItself;
 
         public Task<string?> CheckAsync(CancellationToken ct) => Keep(step.CheckAsync(context, ct));
 

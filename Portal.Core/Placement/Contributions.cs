@@ -13,6 +13,9 @@ namespace Portal.Core.Placement;
 /// <param name="MemoryFree">Bytes not claimed.</param>
 public sealed record HostCandidate(Guid Id, string Name, Guid ClusterId, HostState State, int Cpus, int CpusFree, long Memory, long MemoryFree)
 {
+    /// <summary>Since when it takes no VM that requires trust, because it lost trust; null when it does take them.</summary>
+    public DateTimeOffset? QuarantinedSince { get; init; }
+
     /// <summary>Its storage pools as it described them last; null for a host that has none to describe (a simulated one).</summary>
     public IReadOnlyList<PoolCandidate>? Pools { get; init; }
 }

@@ -88,6 +88,25 @@ internal sealed class MemoryFilter : IHostFilter
     public string? Words(string code) => code == Short ? "not enough memory" : null;
 }
 
+/// <summary>A host in quarantine takes no VM that requires trust, whatever its verdict is by now.</summary>
+internal sealed class QuarantineFilter : IHostFilter
+{
+    private const string Quarantined = "quarantine";
+
+    public int Order => 48;
+
+    public string? Refuse(PlacementRequest request, HostCandidate host, DateTimeOffset now) =>
+        request.TrustLevel == TrustLevel.Trusted && host.QuarantinedSince is not null ? Quarantined : null;
+
+    public string Explain(string code, PlacementRequest request, HostCandidate host, DateTimeOffset now) => Reason(host.QuarantinedSince).Sentence;
+
+    public string? Words(string code) => code == Quarantined ? "in quarantine" : null;
+
+    internal static HostReason Reason(DateTimeOffset? since) => new(
+        Quarantined,
+        FormattableString.Invariant($"In quarantine since {since:yyyy-MM-dd HH:mm} UTC: it takes no VM that requires trust until it is released."));
+}
+
 /// <summary>Spreads: the host with the larger free share of memory first, then of CPU.</summary>
 internal sealed class SpreadWeigher : IHostWeigher
 {

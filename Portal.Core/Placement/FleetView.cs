@@ -121,7 +121,7 @@ public sealed class FleetView : IDisposable
         }
 
         var rows = await query
-            .Select(h => new HostCandidate(h.Id, h.Name, h.ClusterId, h.State, h.Cpus, (h.Cpus * Host.CpuOvercommit) - h.CpusClaimed, h.Memory, h.Memory - h.MemoryClaimed))
+            .Select(h => new HostCandidate(h.Id, h.Name, h.ClusterId, h.State, h.Cpus, (h.Cpus * Host.CpuOvercommit) - h.CpusClaimed, h.Memory, h.Memory - h.MemoryClaimed) { QuarantinedSince = h.QuarantinedSince })
             .ToListAsync(ct);
         rows = await WithPoolsAsync(db, rows, ids, ct);
         if (ids is null)

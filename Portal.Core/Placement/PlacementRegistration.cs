@@ -17,6 +17,7 @@ public static class PlacementRegistration
         services.AddSingleton<IHostFilter, CpuFilter>();
         services.AddSingleton<IHostFilter, MemoryFilter>();
         services.AddSingleton<IHostFilter, StorageFilter>();
+        services.AddSingleton<IHostFilter, QuarantineFilter>();
         services.AddSingleton<IHostWeigher, SpreadWeigher>();
         services.AddSingleton<IHostWeigher, StayWeigher>();
         return services;

@@ -19,6 +19,9 @@ public sealed class TrustFilter(TrustFacts facts) : IHostFilter
     /// <summary>Whether new evidence could make the reason go away.</summary>
     public static bool IsCurable(string code) => code is Stale or Unknown or Outdated;
 
+    /// <summary>Whether the reason is that a host once trusted was not asked, or did not answer, for too long.</summary>
+    public static bool IsStale(string code) => code is Stale;
+
     /// <inheritdoc/>
     public string? Refuse(PlacementRequest request, HostCandidate host, DateTimeOffset now) =>
         request.TrustLevel == TrustLevel.Any ? null : Code(facts.Of(host.Id), facts.PolicyRevisionOf(host.ClusterId), now);

@@ -18,7 +18,7 @@ public sealed record GatePass(Guid HostId, string HostName, Guid DecisionId, str
 
 /// <summary>
 /// The one enforcement point: no VM is created, started, resumed, rebooted or moved but through here. Decides on the snapshot, makes the
-/// evidence fresh enough, then claims with one conditional update that checks capacity, state and trust at once.
+/// evidence fresh enough, then claims with one conditional update that checks capacity, state, quarantine and trust at once.
 /// </summary>
 /// <param name="contexts">The database.</param>
 /// <param name="placer">Filters and weighers.</param>
@@ -91,7 +91,13 @@ public sealed class TrustGate(
 
         await using var db = await contexts.CreateDbContextAsync(ct);
         var cluster = await db.Clusters.AsNoTracking().SingleAsync(c => c.Id == vm.ClusterId, ct);
-        return await FreshenAsync(db, cluster, hostId, operationId, () => OldestAtStart(cluster), ct);
+        if (await FreshenAsync(db, cluster, hostId, operationId, () => OldestAtStart(cluster), ct) is { } why)
+        {
+            return why;
+        }
+
+        var quarantined = await db.Hosts.Where(h => h.Id == hostId).Select(h => h.QuarantinedSince).SingleOrDefaultAsync(ct);
+        return quarantined is null ? null : QuarantineFilter.Reason(quarantined);
     }
 
     /// <summary>Whether a VM that requires trust may go on running on a host: false once the host is not trusted and fresh any more.</summary>
@@ -203,7 +209,7 @@ public sealed class TrustGate(
         hosts = request.Purpose.Stays() ? hosts.Where(h => h.State != HostState.NonResponsive) : hosts.Where(h => h.State == HostState.Up);
         if (request.TrustLevel == TrustLevel.Trusted)
         {
-            hosts = hosts.Where(EffectiveTrust.Of(db, now, Oldest(cluster, entry), cluster.PolicyRevision));
+            hosts = hosts.Where(h => h.QuarantinedSince == null).Where(EffectiveTrust.Of(db, now, Oldest(cluster, entry), cluster.PolicyRevision));
         }
 
         var stays = request.CurrentHostId == host.HostId;

@@ -5,6 +5,7 @@ using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Virtualization.Connecting;
 using Portal.Core.Virtualization.Libvirt;
+using Portal.Core.Virtualization.LostTrust;
 using Portal.Core.Virtualization.Steps;
 using Portal.Core.Virtualization.Watch;
 
@@ -52,6 +53,7 @@ public static class VirtualizationRegistration
         services.AddSingleton<TemplateDirectory>();
         services.AddSingleton<StorageDirectory>();
         services.AddHostedService<HypervisorWatch>();
+        services.AddLostTrust();
         foreach (var kind in Kinds)
         {
             services.AddSingleton<IOperationKind>(provider => kind(new Parts(

@@ -4,6 +4,7 @@ using Portal.Core.Attestation;
 using Portal.Core.Audit;
 using Portal.Core.Inventory;
 using Portal.Core.Virtualization;
+using Portal.Core.Virtualization.Evacuation;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Audit;

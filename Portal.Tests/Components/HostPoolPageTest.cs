@@ -16,6 +16,7 @@ public abstract class HostPoolPageTest : PoolPageTest
         await StartPoolAsync(hosts, approve, enrol, more);
         Services.AddHostsFeature();
         Services.AddAttestationFeature();
+        Services.AddLostTrustFeature();
         Services.AddSimulationMenu();
         As(role);
     }

@@ -15,6 +15,8 @@ using Portal.Core.Placement;
 using Portal.Core.Simulation;
 using Portal.Core.Storage;
 using Portal.Core.Virtualization;
+using Portal.Core.Virtualization.Evacuation;
+using Portal.Core.Virtualization.LostTrust;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Components;
@@ -66,6 +68,13 @@ public abstract class PoolPageTest : PageTest
         Share<AuditDirectory>();
         Share<AuditChain>();
         Share<ChangeHostState>();
+        Share<ReactionDirectory>();
+        Share<ChangeReaction>();
+        Share<ChangeMigration>();
+        Share<LetReactionGoOn>();
+        Share<DismissReaction>();
+        Share<QuarantineHost>();
+        Share<ReleaseHost>();
         Share<HostExplanations>();
         Share<TrustOverview>();
         Share<AttestHost>();

@@ -5,6 +5,7 @@ using Portal.Core.Operations;
 using Portal.Core.Placement;
 using Portal.Core.Simulation;
 using Portal.Core.Simulation.Attesters;
+using Portal.Core.Virtualization.Evacuation;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Placement;

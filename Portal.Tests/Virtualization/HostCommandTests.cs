@@ -5,6 +5,7 @@ using Portal.Core.Access;
 using Portal.Core.Attestation;
 using Portal.Core.Inventory;
 using Portal.Core.Virtualization;
+using Portal.Core.Virtualization.Evacuation;
 using Portal.Core.Virtualization.Connecting;
 using Portal.Core.Virtualization.Libvirt;
 using Portal.Tests.Attestation.Outside;

@@ -8,6 +8,7 @@ using Portal.Core.Simulation;
 using Portal.Core.Simulation.Attesters;
 using Portal.Core.Simulation.Hypervisors;
 using Portal.Core.Virtualization;
+using Portal.Core.Virtualization.Evacuation;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Virtualization;

@@ -89,6 +89,9 @@ public sealed record HostHeaderPart(int Order, Type Component)
 {
     /// <summary>Whether it belongs to the line under the name rather than beside the name.</summary>
     public bool IsSub { get; init; }
+
+    /// <summary>Whether it stands below the header, above the tabs: what is going on with the host.</summary>
+    public bool IsBelow { get; init; }
 }
 
 /// <summary>Further lines of the card Identity of a host whose attester is enrolled.</summary>

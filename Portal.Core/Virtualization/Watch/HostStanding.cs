@@ -21,7 +21,7 @@ internal sealed class HostStanding(IDbContextFactory<PortalDbContext> contexts, 
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
         var back = await db.Hosts.Where(h => h.Id == host.Id && h.State == HostState.NonResponsive)
             .ExecuteUpdateAsync(set => set.SetProperty(h => h.State, HostState.Up).SetProperty(h => h.StateReason, ""), ct);
-        var told = back + await db.Hosts.Where(h => h.Id == host.Id && h.State == HostState.Maintenance && h.StateReason != "")
+        var told = back + await db.Hosts.Where(h => h.Id == host.Id && (h.State == HostState.Maintenance || h.State == HostState.PreparingForMaintenance) && h.StateReason != "")
             .ExecuteUpdateAsync(set => set.SetProperty(h => h.StateReason, ""), ct);
         if (back == 1)
         {
@@ -33,12 +33,12 @@ internal sealed class HostStanding(IDbContextFactory<PortalDbContext> contexts, 
         Tell(host.Id, told > 0, back > 0);
     }
 
-    /// <summary>It does not answer. Its VMs keep the status they had: nobody knows better.</summary>
+    /// <summary>It does not answer. Its VMs keep the status they had: nobody knows better. One on its way to maintenance stays on it: its operation waits.</summary>
     public async Task SilentAsync(HostEndpoint host, string sentence, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
-        var fell = await db.Hosts.Where(h => h.Id == host.Id && (h.State == HostState.Up || h.State == HostState.PreparingForMaintenance))
+        var fell = await db.Hosts.Where(h => h.Id == host.Id && h.State == HostState.Up)
             .ExecuteUpdateAsync(set => set.SetProperty(h => h.State, HostState.NonResponsive).SetProperty(h => h.StateReason, sentence), ct);
         var told = fell + await db.Hosts.Where(h => h.Id == host.Id && h.StateReason != sentence).ExecuteUpdateAsync(set => set.SetProperty(h => h.StateReason, sentence), ct);
         if (fell == 1)

@@ -128,7 +128,7 @@ public sealed class HostListTests : HostPoolPageTest
     public async Task Action_Activate_ChangesTheHost()
     {
         await StartAsync();
-        await Pool.Get<Portal.Core.Inventory.ChangeHostState>().ToMaintenanceAsync(World.TrustedPool.Administrator, (await Pool.HostAsync("kvm-a01")).Id, Pool.Ct);
+        await Pool.Get<Portal.Core.Virtualization.Evacuation.ChangeHostState>().ToMaintenanceAsync(World.TrustedPool.Administrator, (await Pool.HostAsync("kvm-a01")).Id, Pool.Ct);
         var page = Open<HostList>("/hosts");
         page.WaitForAssertion(() => Assert.Contains("Maintenance", Row(page, "kvm-a01").TextContent, StringComparison.Ordinal));
 

@@ -22,7 +22,9 @@ internal static class AttestationAttention
         foreach (var status in (TrustStatus[])[TrustStatus.Untrusted, TrustStatus.Stale, TrustStatus.Unknown])
         {
             var word = status.ToString().ToLowerInvariant();
-            var search = SearchText.Of((TrustFacet.FacetName, word));
+
+            // What becomes of a host in maintenance is somebody's doing and needs nobody else.
+            var search = SearchText.Write(new SearchTerm(TrustFacet.FacetName, false, word), new SearchTerm("state", true, "maintenance"));
             var found = await hosts.ListAsync(new HostQuery { Search = search, Take = MostNamed }, ct);
             if (!found.Succeeded)
             {

@@ -11,6 +11,8 @@ public static class ClustersPages
 {
     /// <summary>Adds the place; its badge counts the looser policies that wait for whoever looks.</summary>
     public static IServiceCollection AddClustersPages(this IServiceCollection services) => services
+        .Contribute(new ClusterSection("reaction", "When a host loses trust", 50, typeof(ReactionSection)))
+        .Contribute(new ClusterSection("migration", "How virtual machines move", 200, typeof(MigrationSection)))
         .Contribute(new ClusterSection("baselines", "Baselines in scope", 100, typeof(BaselinesInScope)))
         .Contribute(new MenuPlace("Clusters", "clusters", Icons.Material.Outlined.Lan, MenuOrder.Clusters)
         {

@@ -5,6 +5,8 @@ using Portal.Core;
 using Portal.Core.Access;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
+using Portal.Core.Virtualization.Evacuation;
+using Portal.Core.Virtualization.LostTrust;
 using Portal.Extensions;
 
 namespace Portal;
@@ -31,14 +33,14 @@ public static class HostsFeature
         services.Contribute(new HostTab("hardware", "Hardware & BIOS", 200, typeof(HardwareTab)));
         services.Contribute(new HostTab("vms", "Virtual machines", 300, typeof(VirtualMachinesTab)));
         services.Contribute(new HostTab("activity", "Activity", 500, typeof(ActivityTab)));
-        services.Contribute(new HostAction("maintenance", "To maintenance", Icons.Material.Outlined.Build, 200, Permission.ManageHosts, MaintenanceAsync)
+        services.Contribute(new HostAction("maintenance", "Maintenance…", Icons.Material.Outlined.Build, 200, Permission.ManageHosts, MaintenanceAsync)
         {
-            AppliesTo = static (_, host) => host.State != HostState.Maintenance,
+            AppliesTo = static (_, host) => host.State is not (HostState.Maintenance or HostState.PreparingForMaintenance),
             Ask = AskMaintenanceAsync,
         });
         services.Contribute(new HostAction("activate", "Activate", Icons.Material.Outlined.PlayArrow, 210, Permission.ManageHosts, ActivateAsync)
         {
-            AppliesTo = static (_, host) => host.State == HostState.Maintenance,
+            AppliesTo = static (_, host) => host.State is HostState.Maintenance or HostState.PreparingForMaintenance,
         });
         return services;
     }
@@ -56,14 +58,16 @@ public static class HostsFeature
 
     private static async Task<Confirmation> AskMaintenanceAsync(IServiceProvider services, Host host, CancellationToken ct)
     {
-        var row = await services.GetRequiredService<HostDirectory>().FindAsync(host.Id, ct);
-        return new Confirmation(
-            $"Set {host.Name} to maintenance?",
-            row is { Vms: > 0 and var vms }
-                ? $"It takes no new virtual machines. The {(vms == 1 ? "one" : $"{vms:N0}")} placed on it {(vms == 1 ? "stays" : "stay")} where {(vms == 1 ? "it is" : "they are")}."
-                : "It takes no new virtual machines until somebody activates it.",
-            "To maintenance")
+        var moving = await services.GetRequiredService<ReactionDirectory>().MovingAsync(host.Id, ct);
+        var consequence = moving.Count switch
         {
+            0 => "It takes no new virtual machine until somebody activates it. No virtual machine is placed on it.",
+            1 => "It takes no new virtual machine. The one placed on it moves to another host first; if none takes it, the host waits until it is gone.",
+            var count => $"It takes no new virtual machine. The {count:N0} placed on it move to other hosts first; where none takes one, the host waits until it is gone.",
+        };
+        return new Confirmation($"Set {host.Name} to maintenance?", $"{consequence} While it is in maintenance it may reboot and lose trust without an alarm.", moving.Count == 0 ? "To maintenance" : $"Move {(moving.Count == 1 ? "it" : $"{moving.Count:N0}")} and set to maintenance")
+        {
+            Hits = moving,
             Destructive = false,
         };
     }
@@ -71,12 +75,17 @@ public static class HostsFeature
     private static async Task<Outcome<string>> MaintenanceAsync(IServiceProvider services, Caller caller, Host host, CancellationToken ct)
     {
         var outcome = await services.GetRequiredService<ChangeHostState>().ToMaintenanceAsync(caller, host.Id, ct);
-        return outcome.Succeeded ? $"{host.Name} is in maintenance." : outcome.Refusal;
+        return outcome switch
+        {
+            { Succeeded: false } => outcome.Refusal,
+            { Value: null } => $"{host.Name} is in maintenance.",
+            _ => $"The virtual machines of {host.Name} move away; progress is shown under Tasks.",
+        };
     }
 
     private static async Task<Outcome<string>> ActivateAsync(IServiceProvider services, Caller caller, Host host, CancellationToken ct)
     {
         var outcome = await services.GetRequiredService<ChangeHostState>().ActivateAsync(caller, host.Id, ct);
-        return outcome.Succeeded ? $"{host.Name} takes virtual machines again." : outcome.Refusal;
+        return outcome.Succeeded ? $"{host.Name} takes virtual machines again; those that require trust once it is trusted." : outcome.Refusal;
     }
 }
