@@ -1,6 +1,6 @@
-using Portal.Core.Changes;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
+using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Simulation;

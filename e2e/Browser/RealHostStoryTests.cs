@@ -70,7 +70,7 @@ public sealed class RealHostStoryTests(Chromium chromium) : BrowserTest(chromium
         using var admin = Pool.Rest(RealPool.Administrator);
         var clusters = await RealPool.SucceedsAsync(admin.GetAsync("clusters"));
         var id = clusters.GetProperty("cluster").EnumerateArray().Single(c => c.GetProperty("name").GetString() == RealPool.Cluster).GetProperty("id").GetString();
-        await RealPool.SucceedsAsync(admin.PutAsync($"clusters/{id}", new { reaction = new { kind = reaction } }));
+        await RealPool.SucceedsAsync(admin.PutAsync($"clusters/{id}", new { reaction = new { on_trust_lost = reaction } }));
     }
 
     private async Task CreateInTheBrowserAsync()
