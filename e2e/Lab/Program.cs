@@ -37,7 +37,7 @@ while (!stopped.Task.IsCompleted)
     switch ((await line)?.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
     {
         case ["measure", var name] when pool.Hosts.FirstOrDefault(h => h.Name == name) is { } host:
-            await host.Agent.Boot.MeasureAsync(8, $"something nobody approved, {DateTimeOffset.UtcNow.ToString("T", CultureInfo.InvariantCulture)}");
+            await host.Agent.Boot.MeasureAsync(4, $"something nobody approved, {DateTimeOffset.UtcNow.ToString("T", CultureInfo.InvariantCulture)}");
             Console.WriteLine($"{name} measured it. The portal sees it when it asks {name} next, or at once with 'Attest now'.");
             break;
         case ["reboot", var name] when pool.Hosts.FirstOrDefault(h => h.Name == name) is { } host:
