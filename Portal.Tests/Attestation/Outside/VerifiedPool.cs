@@ -25,6 +25,7 @@ internal sealed class VerifiedPool : IAsyncDisposable
     private readonly List<string> wrong = [];
     private int vms;
     private int approved;
+    private Server? polled;
 
     private VerifiedPool(InProcess way) => Way = way;
 
@@ -44,9 +45,9 @@ internal sealed class VerifiedPool : IAsyncDisposable
         var pool = new VerifiedPool(new InProcess());
         pool.Way.Answered = (host, path, query) =>
         {
-            if (path.EndsWith("/agents/", StringComparison.Ordinal) && query.Contains("bulk", StringComparison.Ordinal))
+            if (pool.polled?.Model.Name == host && path.EndsWith("/agents/", StringComparison.Ordinal) && query.Contains("bulk", StringComparison.Ordinal))
             {
-                pool.Servers.Find(s => s.Model.Name == host)?.Model.Told();
+                pool.polled.Model.Told();
             }
         };
         pool.Pool = await TrustedPool.StartAsync(Hosts, approve: false, more: services =>
@@ -93,7 +94,12 @@ internal sealed class VerifiedPool : IAsyncDisposable
         }
     }
 
-    public async Task PollAsync(Server server) => Assert.True(await WhileTimePassesAsync(Get<ServerPoll>().PollAsync(server.Id, Ct)));
+    public async Task PollAsync(Server server)
+    {
+        polled = server;
+        Assert.True(await WhileTimePassesAsync(Get<ServerPoll>().PollAsync(server.Id, Ct)));
+        polled = null;
+    }
 
     /// <summary>Looks after what servers keep, and does what comes of it.</summary>
     public async Task LookAsync()
@@ -104,14 +110,16 @@ internal sealed class VerifiedPool : IAsyncDisposable
         foreach (var server in Servers)
         {
             var publication = await db.Publications.AsNoTracking().SingleOrDefaultAsync(p => p.ServerId == server.Id && p.ClusterId == Pool.Cluster, Ct);
-            if (publication is null || publication.CheckedAt < began)
+            if (publication?.CheckedAt is not { } read || read < began)
             {
                 continue;
             }
 
             // Read a moment ago: what was edited is known by now.
             server.MayCount = publication.State == PublicationState.Verified;
-            Assert.True(!server.MayCount || server.Model.Discerns(server.Names.Values), $"{server.Model.Name} is said to keep what is approved, and does not.");
+            Assert.True(
+                !server.MayCount || server.Model.Discerns(server.Names.Values),
+                $"{server.Model.Name} is said to keep what is approved, and does not: {string.Join(", ", server.Names.Select(n => $"{n.Key} is {n.Value}, compared with {server.Model.Site.Agents.GetValueOrDefault(n.Value)?.TpmPolicy ?? "nothing"}"))}.");
             for (var i = 0; i < Hosts; i++)
             {
                 server.Model.Of(Agent(i)).IsEdited = false;
@@ -157,7 +165,8 @@ internal sealed class VerifiedPool : IAsyncDisposable
         }
         else
         {
-            server.Names[Host(host)] = name;
+            // Nothing was compared for it under this name: what it is compared with there counts from when that was read.
+            (server.Names[Host(host)], server.Model.Of(name).IsEdited) = (name, false);
         }
     }
 
@@ -174,6 +183,9 @@ internal sealed class VerifiedPool : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Somebody who reaches a server has it compare an agent with nothing any more; nobody can know until it is looked at.</summary>
+    public static void Edit(Server server, string agent) => server.Model.Edit(agent, isUnseen: server.MayCount && server.Names.ContainsValue(agent));
 
     public string? FreeName(Server server) => Enumerable.Range(0, Hosts).Select(Agent).FirstOrDefault(a => !server.Names.ContainsValue(a));
 
@@ -228,7 +240,7 @@ internal sealed class VerifiedPool : IAsyncDisposable
     private async Task RunAsync(Task work)
     {
         await work;
-        Assert.Empty(wrong);
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }
 
     private async Task LookedAsync()

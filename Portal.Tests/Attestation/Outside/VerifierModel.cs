@@ -42,20 +42,22 @@ internal sealed class VerifierModel
     public void Set(string agent, Machine machine) => Of(agent).Machine = machine;
 
     /// <summary>Somebody who reaches it has it compare an agent with nothing any more.</summary>
-    public void Edit(string agent)
+    /// <param name="agent">The agent.</param>
+    /// <param name="isUnseen">Whether the portal had seen it compared as approved, and cannot know of this.</param>
+    public void Edit(string agent, bool isUnseen)
     {
         if (Site.Agents.TryGetValue(agent, out var kept))
         {
-            (kept.TpmPolicy, Of(agent).IsEdited) = ("""{"mask": "0x0"}""", true);
+            (kept.TpmPolicy, Of(agent).IsEdited) = ("""{"mask": "0x0"}""", isUnseen);
         }
     }
 
-    /// <summary>It answered for all agents: a failure it shows is known from now on.</summary>
+    /// <summary>It answered a poll: a failure it shows is known from now on.</summary>
     public void Told()
     {
         foreach (var (id, agent) in Site.Agents)
         {
-            if (agent.State == 9 || agent.Received > agent.Success)
+            if (agent.State == 9)
             {
                 Of(id).ToldOfFailureAt = Of(id).FailedAt;
             }

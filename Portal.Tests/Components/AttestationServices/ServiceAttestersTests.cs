@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using MudBlazor;
 using Portal.Components.AttestationServices;
 using Portal.Core.Attestation.Outside;
+using Portal.Core.Operations;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Components.AttestationServices;
@@ -65,10 +66,15 @@ public sealed class ServiceAttestersTests : ServicePageTest
         await Button(page, "Verify again").ClickAsync();
         Assert.Contains("?operation=", Navigation.Uri, StringComparison.Ordinal);
         var reactivating = new Uri(Navigation.Uri).Query;
-        await ConfirmAsync(Render<MudDialogProvider>(), page, "Remove there…", "Remove");
+        var dialogs = Render<MudDialogProvider>();
+        await ConfirmAsync(dialogs, page, "Remove there…", "Remove");
+        page.WaitForElement("[data-code='service.attester.busy']");
+        await using var db = Pool.Database();
+        await db.Operations.Where(o => o.TargetId == id).ExecuteUpdateAsync(set => set.SetProperty(o => o.State, OperationState.Succeeded), Pool.Ct);
+
+        await ConfirmAsync(dialogs, page, "Remove there…", "Remove");
 
         Assert.NotEqual(reactivating, new Uri(Navigation.Uri).Query);
-        await using var db = Pool.Database();
         Assert.Equal([AttesterWork.Reactivate, AttesterWork.Remove], await db.Operations.Where(o => o.TargetId == id).OrderBy(o => o.CreatedAt).ThenBy(o => o.Id).Select(o => o.Kind).ToListAsync(Pool.Ct));
     }
 

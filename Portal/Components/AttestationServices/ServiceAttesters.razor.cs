@@ -194,6 +194,9 @@ public sealed partial class ServiceAttesters(ServerAttesters attesters, BindHost
         busy = true;
         var begun = await work;
         (busy, refusal) = (false, begun.Refusal);
+
+        // Chosen from a menu, which draws itself and not what it belongs to.
+        StateHasChanged();
         if (begun.Succeeded)
         {
             announcer.Say(said);
