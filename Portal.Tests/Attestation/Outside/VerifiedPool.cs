@@ -110,7 +110,9 @@ internal sealed class VerifiedPool : IAsyncDisposable
         foreach (var server in Servers)
         {
             var publication = await db.Publications.AsNoTracking().SingleOrDefaultAsync(p => p.ServerId == server.Id && p.ClusterId == Pool.Cluster, Ct);
-            if (publication?.CheckedAt is not { } read || read < began)
+
+            // One that is away was not read, and keeps what it kept.
+            if (Way.IsAway(server.Model.Name) || publication?.CheckedAt is not { } read || read < began)
             {
                 continue;
             }
