@@ -124,7 +124,7 @@ public sealed class RootTests(DemoApi portal)
     [InlineData("POST", "/api")]
     [InlineData("PATCH", "/api/vms")]
     [InlineData("DELETE", "/api/vms")]
-    [InlineData("POST", "/api/hosts")]
+    [InlineData("POST", "/api/networks")]
     public async Task Nothing_There_Gets404InTheFormAskedFor(string method, string path)
     {
         var reply = await portal.SendAsync(new HttpMethod(method), path, null, null, DemoApi.Json);
