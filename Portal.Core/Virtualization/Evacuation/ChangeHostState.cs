@@ -73,7 +73,7 @@ public sealed class ChangeHostState(
 
     /// <summary>
     /// The host takes VMs again. One that comes back from maintenance is attested first: from then on losing trust counts again, and if it is
-    /// untrusted now, that is when it began. One on its way there stays; what moved is not brought back. Refusal: <c>host.not_found</c>.
+    /// untrusted now, that is when it began. One on its way there is up again at once; what moved is not brought back. Refusal: <c>host.not_found</c>.
     /// </summary>
     public async Task<Outcome<Done>> ActivateAsync(Caller caller, Guid hostId, CancellationToken ct)
     {
@@ -85,9 +85,12 @@ public sealed class ChangeHostState(
 
         if (await UnderWayAsync(db, hostId, ct) is { } under)
         {
-            var cancelled = await operations.CancelAsync(caller, under, ct);
+            // It stops after those in flight; one that has ended meanwhile is no reason to refuse.
+            await operations.CancelAsync(caller, under, ct);
+            await ComeBackAsync(caller, hostId, ct);
+            Tell(hostId);
             await queue.EnqueueAsync(under, ct);
-            return cancelled.Succeeded || cancelled.Refusal.Code != "operation.ended" ? cancelled : Done.Value;
+            return Done.Value;
         }
 
         var state = await db.Hosts.Where(h => h.Id == hostId).Select(h => h.State).SingleAsync(ct);
@@ -112,7 +115,7 @@ public sealed class ChangeHostState(
         await using var transaction = await db.Database.BeginTransactionAsync(ct);
         var host = await db.Hosts.SingleAsync(h => h.Id == hostId, ct);
         var (now, target, wasAside) = (time.GetUtcNow(), new AuditTarget("host", hostId, host.Name), host.State == HostState.Maintenance);
-        host.State = wasAside && host.StateReason.Length > 0 ? HostState.NonResponsive : HostState.Up;
+        host.State = host.State != HostState.NonResponsive && host.StateReason.Length > 0 ? HostState.NonResponsive : HostState.Up;
         audit.Add(db, caller.Person, "host.activated", target, $"Host {host.Name} was activated.");
         await db.SaveChangesAsync(ct);
         if (wasAside && await db.Attestations.AsNoTracking().SingleOrDefaultAsync(a => a.HostId == hostId && a.Verdict == Verdict.Untrusted, ct) is { } row)
@@ -157,7 +160,7 @@ public sealed class ChangeHostState(
     }
 
     private static async Task<Guid?> UnderWayAsync(PortalDbContext db, Guid hostId, CancellationToken ct) => await db.Operations
-        .Where(o => o.Kind == EvacuationOperations.Maintenance && o.TargetId == hostId && o.EndedAt == null)
+        .Where(o => o.Kind == EvacuationOperations.Maintenance && o.TargetId == hostId && o.EndedAt == null && !o.CancelRequested && o.State != OperationState.Undoing)
         .Select(o => (Guid?)o.Id)
         .FirstOrDefaultAsync(ct);
 

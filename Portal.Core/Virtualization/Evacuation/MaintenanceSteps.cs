@@ -28,11 +28,12 @@ internal sealed class MaintenanceDesk(IDbContextFactory<PortalDbContext> context
         return changed == 1;
     }
 
-    /// <summary>The host is set aside no longer: it is up, or silent as it was told.</summary>
-    public async Task TakeBackAsync(Guid hostId, CancellationToken ct)
+    /// <summary>The host is set aside no longer, unless somebody asked for that again meanwhile: it is up, or silent as it was told.</summary>
+    public async Task TakeBackAsync(Guid hostId, Guid operationId, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
-        var aside = db.Hosts.Where(h => h.Id == hostId && (h.State == HostState.PreparingForMaintenance || h.State == HostState.Maintenance));
+        var aside = db.Hosts.Where(h => h.Id == hostId && (h.State == HostState.PreparingForMaintenance || h.State == HostState.Maintenance)
+            && !db.Operations.Any(o => o.Kind == EvacuationOperations.Maintenance && o.TargetId == hostId && o.Id != operationId && o.EndedAt == null && !o.CancelRequested));
         await aside.Where(h => h.StateReason == "").ExecuteUpdateAsync(set => set.SetProperty(h => h.State, HostState.Up), ct);
         await aside.ExecuteUpdateAsync(set => set.SetProperty(h => h.State, HostState.NonResponsive), ct);
         feed.Publish(Change.Of(ChangeTopic.Host, hostId));
@@ -85,7 +86,7 @@ internal sealed class PrepareStep(MaintenanceDesk desk) : OperationStep<Evacuati
 
     /// <summary>The host takes VMs again; what moved away is not brought back.</summary>
     public override Task UndoAsync(OperationContext<EvacuationWork> context, CancellationToken ct) =>
-        desk.TakeBackAsync(context.Data.HostId, ct);
+        desk.TakeBackAsync(context.Data.HostId, context.Operation.Id, ct);
 }
 
 /// <summary>The host is empty: it is in maintenance.</summary>

@@ -106,7 +106,7 @@ public sealed class HostListTests : HostPoolPageTest
 
         var offered = page.FindAll("[role=menu] [role=menuitem]").Select(i => i.TextContent.Trim()).ToList();
         Assert.Contains("Attest now", offered);
-        Assert.Contains("To maintenance", offered);
+        Assert.Contains("Maintenance…", offered);
         Assert.DoesNotContain("Activate", offered);
         Assert.Contains("Go silent", offered);
         Assert.DoesNotContain("Come back", offered);

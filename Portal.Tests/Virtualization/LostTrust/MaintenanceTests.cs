@@ -86,6 +86,7 @@ public sealed class MaintenanceTests
         if (byActivating)
         {
             TrustedPool.Expect(await pool.Pool.Get<ChangeHostState>().ActivateAsync(TrustedPool.Administrator, (await pool.Pool.HostAsync(Host)).Id, pool.Ct));
+            Assert.Equal(HostState.Up, (await pool.Pool.HostAsync(Host)).State);
         }
         else
         {
@@ -95,6 +96,22 @@ public sealed class MaintenanceTests
         ReactingPool.Ended(await pool.Pool.RunAsync(operation), OperationState.Cancelled);
         Assert.Equal(HostState.Up, (await pool.Pool.HostAsync(Host)).State);
         Assert.Equal(Host, await pool.WhereAsync("secret"));
+    }
+
+    [Fact]
+    public async Task ToMaintenance_AgainWhileTheCancelledOneStillEnds_IsNotTakenBackByIt()
+    {
+        await using var pool = await ReactingPool.StartAsync(hosts: 1);
+        await pool.RunAsync("secret", Host);
+        var first = (await BeginAsync(pool))!.Value;
+        await pool.Pool.RunAsync(first);
+        await ActivateAsync(pool);
+        var second = (await BeginAsync(pool))!.Value;
+
+        ReactingPool.Ended(await pool.Pool.RunAsync(first), OperationState.Cancelled);
+
+        Assert.NotEqual(first, second);
+        Assert.Equal(HostState.PreparingForMaintenance, (await pool.Pool.HostAsync(Host)).State);
     }
 
     [Fact]

@@ -6,7 +6,6 @@ using Portal.Core.Inventory;
 using Portal.Core.Operations;
 using Portal.Core.Simulation;
 using Portal.Core.Simulation.Attesters;
-using Portal.Core.Simulation.Hypervisors;
 using Portal.Core.Virtualization;
 using Portal.Core.Virtualization.Evacuation;
 using Portal.Core.Virtualization.LostTrust;
@@ -129,7 +128,7 @@ internal sealed class ReactingPool : IAsyncDisposable
         var on = new List<string>();
         foreach (var host in await db.Hosts.AsNoTracking().ToListAsync(Ct))
         {
-            if ((await Pool.Get<SimulatedHypervisor>().ListAsync(host.Endpoint, Ct) ?? []).Any(d => d.Definition.Id == vm.Id))
+            if (Pool.Get<SimulationState>().DomainsOf(host.Name).ContainsKey(vm.Id))
             {
                 on.Add(host.Name);
                 Assert.Equal(host.Id, vm.HostId);
