@@ -23,7 +23,6 @@ public static class VirtualizationRegistration
         services.AddSingleton<CreateVirtualMachine>();
         services.AddSingleton<ChangeVirtualMachine>();
         services.AddSingleton<VirtualMachineDirectory>();
-        services.AddSingleton<IHypervisorSecrets, HypervisorSecrets>();
         services.TryAddSingleton(new LibvirtOptions());
         services.AddSingleton<ConnectionRules>();
         services.AddSingleton<HostConnections>();

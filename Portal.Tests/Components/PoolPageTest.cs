@@ -17,6 +17,7 @@ using Portal.Core.Storage;
 using Portal.Core.Virtualization;
 using Portal.Core.Virtualization.Evacuation;
 using Portal.Core.Virtualization.LostTrust;
+using Portal.Core.Virtualization.Connecting;
 using Portal.Tests.World;
 
 namespace Portal.Tests.Components;
@@ -57,6 +58,14 @@ public abstract class PoolPageTest : PageTest
         Share<VirtualMachineDirectory>();
         Share<CreateVirtualMachine>();
         Share<ChangeVirtualMachine>();
+        Share<AdoptMachine>();
+        Share<ConnectionRules>();
+        Share<HostConnections>();
+        Share<AddHost>();
+        Share<EditHost>();
+        Share<DecideConnection>();
+        Share<RemoveHost>();
+        Share<TestConnection>();
         Share<StorageDirectory>();
         Share<TemplateDirectory>();
         Share<CreateTemplate>();

@@ -94,6 +94,11 @@ public sealed record HostHeaderPart(int Order, Type Component)
     public bool IsBelow { get; init; }
 }
 
+/// <summary>A card of a host's General tab, after its own.</summary>
+/// <param name="Order">Where it stands; the page's own connection uses 100.</param>
+/// <param name="Component">A component with a parameter <c>Row</c> of type <see cref="HostRow"/> that draws a card, or nothing.</param>
+public sealed record HostGeneralPart(int Order, Type Component);
+
 /// <summary>Further lines of the card Identity of a host whose attester is enrolled.</summary>
 /// <param name="Order">Where they stand.</param>
 /// <param name="Component">A component with a parameter <c>Row</c> of type <see cref="HostRow"/> that draws <c>div</c>s with a <c>dt</c> and a <c>dd</c>.</param>

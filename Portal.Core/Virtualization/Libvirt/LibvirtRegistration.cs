@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Portal.Core.Virtualization.Connecting;
 
 namespace Portal.Core.Virtualization.Libvirt;
 
@@ -14,6 +15,7 @@ public static class LibvirtRegistration
         services.AddSingleton<LibvirtConnections>();
         services.AddHostedService(provider => provider.GetRequiredService<LibvirtConnections>());
         services.AddSingleton<IHypervisor, LibvirtHypervisor>();
+        services.AddSingleton<IHypervisorProbe, LibvirtProbe>();
         return services;
     }
 }

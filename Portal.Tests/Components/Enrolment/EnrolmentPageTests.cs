@@ -24,6 +24,7 @@ public sealed class EnrolmentPageTests : PoolPageTest
     {
         await StartPoolAsync(1, approve: false, enrol: false, more: s => s.AddAgentRegistration([]));
         Services.AddSingleton(Pool.Get<RegistrationDirectory>());
+        Services.AddSingleton(Pool.Get<AttesterMatches>());
         Services.AddSingleton(Pool.Get<AcceptAttester>());
         Services.AddSingleton(Pool.Get<DismissAttester>());
         Services.AddSingleton(Pool.Get<EnrolRegistered>());

@@ -23,6 +23,7 @@ public sealed class EnrolmentSettingsTests : PoolPageTest
         await StartPoolAsync(1, approve: false, enrol: false, more: s => s.AddAgentRegistration([]));
         Services.AddSingleton(Pool.Get<VendorRoots>());
         Services.AddSingleton(Pool.Get<RegistrationDirectory>());
+        Services.AddSingleton(Pool.Get<AttesterMatches>());
         Services.AddSingleton(Pool.Get<ReplaceAgentAuthority>());
         Services.AddSingleton(Pool.Get<AgentAuthority>());
     }

@@ -5,13 +5,13 @@ using Portal.Core.Inventory;
 
 namespace Portal.Components.Enrolment;
 
-/// <summary>Prepares a machine to register: over SSH, or by hand with a ticket. What is under way is in the address, so that it is found again.</summary>
+/// <summary>Prepares a machine to register, over SSH or by hand with a ticket, or connects the libvirt of one. What is under way is in the address, so that it is found again.</summary>
 public sealed partial class AddHost(ClusterDirectory directory, RegistrarFace face, NavigationManager navigation)
 {
     private IReadOnlyList<ClusterRow>? clusters;
     private string name = "";
     private Guid cluster;
-    private bool byHand;
+    private Way how;
 
     [CascadingParameter]
     public required Caller Caller { get; set; }
@@ -21,6 +21,13 @@ public sealed partial class AddHost(ClusterDirectory directory, RegistrarFace fa
     public Guid? Operation { get; set; }
 
     private RegistrarFace Face => face;
+
+    private enum Way
+    {
+        Ssh,
+        Hand,
+        Libvirt,
+    }
 
     protected override async Task OnInitializedAsync()
     {

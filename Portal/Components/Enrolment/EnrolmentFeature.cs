@@ -16,6 +16,7 @@ public static class EnrolmentFeature
         .Contribute(new HostsSubPart(200, typeof(WaitingAttesters)))
         .Contribute(new AttentionSource(50, [ChangeTopic.Attester], AttentionAsync))
         .Contribute(new HostIdentityPart(100, typeof(RegisteredIdentity)))
+        .Contribute(new HostGeneralPart(200, typeof(AttesterCard)))
         .Contribute(new SettingsSection("agents", "Hosts' agents", 410, typeof(AgentsSection)))
         .Contribute(new SettingsSection("tpm-makers", "TPM makers", 420, typeof(VendorRootsSection)))
         .Contribute(new AdditionalEndpoints(AuthorityDownload.Map))

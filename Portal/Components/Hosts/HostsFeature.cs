@@ -1,5 +1,6 @@
 using MudBlazor;
 using Portal.Components.Hosts;
+using Portal.Components.Hosts.Connecting;
 using Portal.Components.Shared;
 using Portal.Core;
 using Portal.Core.Access;
@@ -7,6 +8,7 @@ using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Virtualization.Evacuation;
 using Portal.Core.Virtualization.LostTrust;
+using Portal.Core.Virtualization.Connecting;
 using Portal.Extensions;
 
 namespace Portal;
@@ -29,6 +31,7 @@ public static class HostsFeature
             Badge = CountAsync,
             BadgeTopics = [ChangeTopic.Host, ChangeTopic.Attestation],
         });
+        services.Contribute(new HostGeneralPart(100, typeof(ConnectionCard)));
         services.Contribute(new HostTab("general", "General", 100, typeof(GeneralTab)));
         services.Contribute(new HostTab("hardware", "Hardware & BIOS", 200, typeof(HardwareTab)));
         services.Contribute(new HostTab("vms", "Virtual machines", 300, typeof(VirtualMachinesTab)));
@@ -41,6 +44,11 @@ public static class HostsFeature
         services.Contribute(new HostAction("activate", "Activate", Icons.Material.Outlined.PlayArrow, 210, Permission.ManageHosts, ActivateAsync)
         {
             AppliesTo = static (_, host) => host.State is HostState.Maintenance or HostState.PreparingForMaintenance,
+        });
+        services.Contribute(new HostAction("remove", "Remove…", Icons.Material.Outlined.Delete, 900, Permission.ManageHosts, RemoveAsync)
+        {
+            AppliesTo = static (_, host) => host.State == HostState.Maintenance || host is { State: HostState.NonResponsive, PhysicalMemory: 0 },
+            Ask = static (_, host, _) => Task.FromResult(new Confirmation($"Remove {host.Name} from the portal?", "Its connection, its attester and all that was attested of it go with it. Nothing on the machine is touched.", "Remove it")),
         });
         return services;
     }
@@ -87,5 +95,11 @@ public static class HostsFeature
     {
         var outcome = await services.GetRequiredService<ChangeHostState>().ActivateAsync(caller, host.Id, ct);
         return outcome.Succeeded ? $"{host.Name} takes virtual machines again; those that require trust once it is trusted." : outcome.Refusal;
+    }
+
+    private static async Task<Outcome<string>> RemoveAsync(IServiceProvider services, Caller caller, Host host, CancellationToken ct)
+    {
+        var outcome = await services.GetRequiredService<RemoveHost>().ExecuteAsync(caller, host.Id, ct);
+        return outcome.Succeeded ? $"{host.Name} is removed." : outcome.Refusal;
     }
 }
