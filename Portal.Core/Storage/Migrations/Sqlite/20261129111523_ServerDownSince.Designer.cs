@@ -12,7 +12,7 @@ using Portal.Core.Storage;
 namespace Portal.Core.Storage.Migrations.Sqlite
 {
     [DbContext(typeof(SqlitePortalDbContext))]
-    [Migration("20261129100522_ServerDownSince")]
+    [Migration("20261129111523_ServerDownSince")]
     partial class ServerDownSince
     {
         /// <inheritdoc />
@@ -256,6 +256,47 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.HasKey("RegistrationId", "Issuer", "Subject");
 
                     b.ToTable("AttesterAcceptances");
+                });
+
+            modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Registration.AttesterReplacement", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("AgainstKeyName")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Issuer")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("PersonName")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("RegistrationId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("HostId")
+                        .IsUnique();
+
+                    b.HasIndex("RegistrationId");
+
+                    b.ToTable("AttesterReplacements");
                 });
 
             modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Registration.RegisteredAttester", b =>
@@ -1098,6 +1139,10 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.Property<int>("MaxAgeAtStartSeconds")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("MigrationText")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
                     b.Property<string>("Name")
                         .IsRequired()
                         .HasColumnType("TEXT");
@@ -1105,6 +1150,10 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.Property<long>("PolicyRevision")
                         .IsConcurrencyToken()
                         .HasColumnType("INTEGER");
+
+                    b.Property<string>("ReactionText")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
 
                     b.Property<int>("RequiredKinds")
                         .HasColumnType("INTEGER");
@@ -1119,6 +1168,88 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                         .IsUnique();
 
                     b.ToTable("Clusters");
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.ConnectionProposal", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("AgainstVersion")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("At")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Authority")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Issuer")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("LibvirtUri")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("PersonName")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("SshHostKey")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Subject")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("Id");
+
+                    b.HasIndex("HostId")
+                        .IsUnique();
+
+                    b.ToTable("ConnectionProposals");
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.ForeignMachine", b =>
+                {
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("Id")
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Cpus")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("FirstSeenAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("HasMetadata")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Memory")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Status")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("TrustLevel")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("HostId", "Id");
+
+                    b.ToTable("ForeignMachines");
                 });
 
             modelBuilder.Entity("Portal.Core.Inventory.Host", b =>
@@ -1140,6 +1271,9 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.Property<int>("CpusClaimed")
                         .HasColumnType("INTEGER");
 
+                    b.Property<string>("LibvirtUri")
+                        .HasColumnType("TEXT");
+
                     b.Property<long>("Memory")
                         .HasColumnType("INTEGER");
 
@@ -1150,8 +1284,18 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long>("PhysicalMemory")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long?>("QuarantinedSince")
+                        .HasColumnType("INTEGER");
+
                     b.Property<int>("State")
                         .HasColumnType("INTEGER");
+
+                    b.Property<string>("StateReason")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
 
                     b.ComplexProperty(typeof(Dictionary<string, object>), "Hardware", "Portal.Core.Inventory.Host.Hardware#HostHardware", b1 =>
                         {
@@ -1169,6 +1313,10 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                                 .IsRequired()
                                 .HasColumnType("TEXT");
 
+                            b1.Property<string>("Board")
+                                .IsRequired()
+                                .HasColumnType("TEXT");
+
                             b1.Property<string>("CpuModel")
                                 .IsRequired()
                                 .HasColumnType("TEXT");
@@ -1177,11 +1325,19 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                                 .IsRequired()
                                 .HasColumnType("TEXT");
 
+                            b1.Property<string>("Hypervisor")
+                                .IsRequired()
+                                .HasColumnType("TEXT");
+
                             b1.Property<string>("Kernel")
                                 .IsRequired()
                                 .HasColumnType("TEXT");
 
                             b1.Property<string>("Manufacturer")
+                                .IsRequired()
+                                .HasColumnType("TEXT");
+
+                            b1.Property<string>("NotOffered")
                                 .IsRequired()
                                 .HasColumnType("TEXT");
 
@@ -1219,6 +1375,96 @@ namespace Portal.Core.Storage.Migrations.Sqlite
 
                             t.HasCheckConstraint("CK_Hosts_Memory", "\"MemoryClaimed\" >= 0 AND \"MemoryClaimed\" <= \"Memory\"");
                         });
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.HostPool", b =>
+                {
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Name")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Available")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<long>("Capacity")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("IsShared")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Kind")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Volumes")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.HasKey("HostId", "Name");
+
+                    b.ToTable("HostPools");
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.HostReaction", b =>
+                {
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<Guid>("ClusterId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("FellAt")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<Guid?>("OperationId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Sentence")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Since")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<int>("State")
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("HostId");
+
+                    b.HasIndex("State");
+
+                    b.ToTable("HostReactions");
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.HypervisorConnection", b =>
+                {
+                    b.Property<Guid>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Authority")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("ClientCertificate")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<byte[]>("ProtectedKey")
+                        .HasColumnType("BLOB");
+
+                    b.Property<string>("SshHostKey")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<long>("Version")
+                        .IsConcurrencyToken()
+                        .HasColumnType("INTEGER");
+
+                    b.HasKey("HostId");
+
+                    b.ToTable("HypervisorConnections");
                 });
 
             modelBuilder.Entity("Portal.Core.Inventory.PolicyProposal", b =>
@@ -1275,10 +1521,32 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.Property<long>("Disk")
                         .HasColumnType("INTEGER");
 
+                    b.Property<int>("Firmware")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("HasTpm")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<string>("Image")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("MachineType")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
                     b.Property<long>("Memory")
                         .HasColumnType("INTEGER");
 
                     b.Property<string>("Name")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Network")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Pool")
                         .IsRequired()
                         .HasColumnType("TEXT");
 
@@ -1319,7 +1587,21 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                     b.Property<long>("Disk")
                         .HasColumnType("INTEGER");
 
+                    b.Property<int>("Firmware")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("HasTpm")
+                        .HasColumnType("INTEGER");
+
                     b.Property<Guid?>("HostId")
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("Image")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<string>("MachineType")
+                        .IsRequired()
                         .HasColumnType("TEXT");
 
                     b.Property<long>("Memory")
@@ -1335,6 +1617,21 @@ namespace Portal.Core.Storage.Migrations.Sqlite
 
                     b.Property<Guid?>("OperationId")
                         .HasColumnType("TEXT");
+
+                    b.Property<string>("Pool")
+                        .IsRequired()
+                        .HasColumnType("TEXT");
+
+                    b.Property<int>("Priority")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("INTEGER")
+                        .HasDefaultValue(50);
+
+                    b.Property<int>("Restarts")
+                        .HasColumnType("INTEGER");
+
+                    b.Property<bool>("RestartsAutomatically")
+                        .HasColumnType("INTEGER");
 
                     b.Property<int>("Status")
                         .HasColumnType("INTEGER");
@@ -1593,6 +1890,21 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Registration.AttesterReplacement", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithMany()
+                        .HasForeignKey("HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+
+                    b.HasOne("Portal.Core.Attestation.BuiltIn.Registration.RegisteredAttester", null)
+                        .WithMany()
+                        .HasForeignKey("RegistrationId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("Portal.Core.Attestation.BuiltIn.Registration.RegisteredAttester", b =>
                 {
                     b.HasOne("Portal.Core.Inventory.Host", null)
@@ -1727,12 +2039,57 @@ namespace Portal.Core.Storage.Migrations.Sqlite
                         .IsRequired();
                 });
 
+            modelBuilder.Entity("Portal.Core.Inventory.ConnectionProposal", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithMany()
+                        .HasForeignKey("HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.ForeignMachine", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithMany()
+                        .HasForeignKey("HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
             modelBuilder.Entity("Portal.Core.Inventory.Host", b =>
                 {
                     b.HasOne("Portal.Core.Inventory.Cluster", null)
                         .WithMany()
                         .HasForeignKey("ClusterId")
                         .OnDelete(DeleteBehavior.Restrict)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.HostPool", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithMany()
+                        .HasForeignKey("HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.HostReaction", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithOne()
+                        .HasForeignKey("Portal.Core.Inventory.HostReaction", "HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired();
+                });
+
+            modelBuilder.Entity("Portal.Core.Inventory.HypervisorConnection", b =>
+                {
+                    b.HasOne("Portal.Core.Inventory.Host", null)
+                        .WithOne()
+                        .HasForeignKey("Portal.Core.Inventory.HypervisorConnection", "HostId")
+                        .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired();
                 });
 
