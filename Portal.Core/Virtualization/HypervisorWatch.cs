@@ -244,7 +244,12 @@ internal sealed partial class HypervisorWatch(
             case { OperationId: not null }:
                 break;
             case { } vm when vm.HostId == host.Id:
-                await NotePlacedAsync(vm, host, state, cause, ct);
+                // What was told may be from before the end of an operation: where the host says otherwise by now, it told that, too, or was asked when the operation let go.
+                if (await hypervisors.Of(host).FindAsync(host, vmId, ct) is { Reached: true } now && now.Domain?.State == state)
+                {
+                    await NotePlacedAsync(vm, host, state, cause, ct);
+                }
+
                 break;
             case not null when state is not null:
                 SettleBeside(vmId, host, ct);

@@ -86,7 +86,7 @@ internal sealed class DomainEvents
     private static DomainCause Cause(LifecycleEvent happened) => happened switch
     {
         { Event: Crashed } or { Event: Stopped, Detail: StoppedByCrash or StoppedByFailure } => DomainCause.Crashed,
-        { Event: Stopped, Detail: StoppedByGuest or StoppedBySomebody } => DomainCause.Ended,
+        { Event: Shutdown } or { Event: Stopped, Detail: StoppedByGuest or StoppedBySomebody } => DomainCause.Ended,
         { Event: Stopped, Detail: MigratedOut } or { Event: Started or Suspended or Resumed, Detail: MigratedIn } => DomainCause.Migrated,
         _ => DomainCause.Ordinary,
     };
