@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Hosting;
@@ -6,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Portal.Core.Changes;
 using Portal.Core.Inventory;
 using Portal.Core.Storage;
+using Portal.Core.Virtualization.Steps;
 using Portal.Core.Virtualization.Watch;
 
 namespace Portal.Core.Virtualization;
@@ -120,9 +122,14 @@ internal sealed partial class HypervisorWatch(
 
             try
             {
-                foreach (var (vm, host) in await ReleasedAsync(ids, ct))
+                foreach (var (vm, host, source) in await ReleasedAsync(ids, ct))
                 {
                     lanes.Post(host, new HostErrand.LookAt(vm));
+                    if (source != host && await hypervisors.EndpointAsync(source, ct) is { } left)
+                    {
+                        // A host that did not see the end of a move may have kept something of the VM.
+                        SettleBeside(vm, left, ct);
+                    }
                 }
             }
             catch (Exception fault) when (fault is not OperationCanceledException)
@@ -132,14 +139,14 @@ internal sealed partial class HypervisorWatch(
         }
     }
 
-    private async Task<List<(Guid Vm, Guid Host)>> ReleasedAsync(HashSet<Guid> operations, CancellationToken ct)
+    private async Task<List<(Guid Vm, Guid Host, Guid Source)>> ReleasedAsync(HashSet<Guid> operations, CancellationToken ct)
     {
         await using var db = await contexts.CreateDbContextAsync(ct);
         var released = await db.Operations.AsNoTracking()
             .Where(o => operations.Contains(o.Id) && o.EndedAt != null)
-            .Join(db.VirtualMachines.Where(v => v.OperationId == null && v.HostId != null), o => o.TargetId, v => v.Id, (_, v) => new { v.Id, v.HostId })
+            .Join(db.VirtualMachines.Where(v => v.OperationId == null && v.HostId != null), o => o.TargetId, v => v.Id, (o, v) => new { v.Id, HostId = v.HostId!.Value, o.Kind, o.Data })
             .ToListAsync(ct);
-        return released.ConvertAll(v => (v.Id, v.HostId!.Value));
+        return released.ConvertAll(v => (v.Id, v.HostId, v.Kind == VirtualMachineOperations.Migrate ? JsonSerializer.Deserialize<VmWork>(v.Data)?.SourceHostId ?? v.HostId : v.HostId));
     }
 
     /// <summary>All that waits for one host. A look answers every event that came before it, but for why.</summary>

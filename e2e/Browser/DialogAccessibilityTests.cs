@@ -17,7 +17,7 @@ public sealed class DialogAccessibilityTests(Chromium chromium, DemoPortal demo)
         await sweep.MenuAsync(visit, visit.Button("Columns"));
         await sweep.MenuAsync(visit, visit.Button("Actions on kvm-a01"));
         await sweep.MenuAsync(visit, visit.Page.Locator(".user-button"));
-        foreach (var action in new[] { "To maintenance", "Update kernel and reboot" })
+        foreach (var action in new[] { "Maintenance…", "Update kernel and reboot" })
         {
             await visit.ChooseAsync("Actions on kvm-a01", action);
             await sweep.DialogAsync(visit, action);

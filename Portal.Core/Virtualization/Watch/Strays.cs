@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Portal.Core.Access;
 using Portal.Core.Audit;
@@ -34,6 +35,9 @@ internal sealed class Strays(
     /// <summary>Where a VM was seen that had not left its host then; null when nowhere.</summary>
     public Guid? ArrivedAt(Guid vmId) => arriving.TryGetValue(vmId, out var host) ? host : null;
 
+    /// <summary>VMs of which something is being removed now.</summary>
+    private readonly ConcurrentDictionary<Guid, bool> removing = new();
+
     /// <summary>Nothing strange about a VM any more.</summary>
     public void Forget(Guid vmId)
     {
@@ -61,6 +65,12 @@ internal sealed class Strays(
             return;
         }
 
+        if (there is not null && IsLeftover(found, before.Domain) && await LeftHereByAMoveAsync(vm, here.Id, ct))
+        {
+            await RemoveAsync(vm, here, there, found.State, ct);
+            return;
+        }
+
         var runs = found.State is not DomainState.ShutOff;
         switch (before)
         {
@@ -85,6 +95,51 @@ internal sealed class Strays(
             default:
                 await AlarmAsync(vm, here, "vm.left_behind", $"A definition of '{vm.Name}' lies on {here.Name}, not running; it is placed on {there!.Name}. It is left there: remove it on {here.Name}, so that nobody starts it twice.", ct);
                 break;
+        }
+    }
+
+    /// <summary>Whether one of ours idles while the VM is where it is placed: off, or paused while the other runs.</summary>
+    private static bool IsLeftover(Domain found, Domain? placed) =>
+        found.IsOurs && placed is not null && (found.State == DomainState.ShutOff || (found.State == DomainState.Paused && placed.State == DomainState.Running));
+
+    /// <summary>Whether the last move of the VM was the portal's own, from here to where it is placed: then what idles here is what the move left, because this host did not see its end.</summary>
+    private async Task<bool> LeftHereByAMoveAsync(VirtualMachine vm, Guid here, CancellationToken ct)
+    {
+        await using var db = await contexts.CreateDbContextAsync(ct);
+        var last = await db.Operations.AsNoTracking()
+            .Where(o => o.TargetId == vm.Id && (o.Kind == VirtualMachineOperations.Migrate || o.Kind == VirtualMachineOperations.Start) && o.EndedAt != null)
+            .OrderByDescending(o => o.CreatedAt)
+            .Select(o => o.Data)
+            .FirstOrDefaultAsync(ct);
+        return last is not null && JsonSerializer.Deserialize<VmWork>(last) is { } work && work.SourceHostId == here && work.HostId == vm.HostId;
+    }
+
+    /// <summary>Removes what a move left, never its disk: storage may be shared with where the VM runs.</summary>
+    private async Task RemoveAsync(VirtualMachine vm, HostEndpoint here, HostEndpoint there, DomainState state, CancellationToken ct)
+    {
+        if (!removing.TryAdd(vm.Id, true))
+        {
+            return;
+        }
+
+        try
+        {
+            var hypervisor = hypervisors.Of(here);
+            if (state == DomainState.Paused && !(await hypervisor.StopAsync(here, vm.Id, ct)).IsSo)
+            {
+                return;
+            }
+
+            if ((await hypervisor.DeleteAsync(here, vm.Id, withDisks: false, ct)).IsSo)
+            {
+                Forget(vm.Id);
+                await audit.AppendAsync(
+                    Person.Portal, "vm.leftover_removed", new AuditTarget("vm", vm.Id, vm.Name), $"What the move of '{vm.Name}' to {there.Name} left on {here.Name} is removed; its disk there, if it had one, was left.", AuditSeverity.Notice, null, ct);
+            }
+        }
+        finally
+        {
+            removing.TryRemove(vm.Id, out _);
         }
     }
 

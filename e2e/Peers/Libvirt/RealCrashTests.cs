@@ -13,7 +13,8 @@ public sealed class RealCrashTests
     private const int Down = 0;
     private const int Up = 2;
     private const int Paused = 8;
-    private const int LongestMilliseconds = 4000;
+    private const int AtOnce = 3;
+    private const int LongestMilliseconds = 1500;
 
     private readonly ConcurrentQueue<string> did = [];
 
@@ -30,6 +31,7 @@ public sealed class RealCrashTests
         TestContext.Current.TestOutputHelper!.WriteLine($"{operations} operations with seed {seed}; to see the same again: PORTAL_REAL_SEED={seed}");
         var random = new Random(seed);
         await using var pool = await RealPool.StartAsync(3, await File.ReadAllBytesAsync(Path.Combine(AppContext.BaseDirectory, "Fixtures", "Tpm", "vm-ovmf-boot1", "eventlog.bin")));
+        await FillAsync(pool);
         var interrupted = 0;
         for (var number = 1; number <= operations; number++)
         {
@@ -44,13 +46,25 @@ public sealed class RealCrashTests
         await RealPool.SucceedsAsync(rest.PostAsync("vms", New("after-all", "trusted")));
     }
 
-    /// <summary>Begins one operation and kills something while it runs.</summary>
-    /// <returns>Whether it had not ended when the blow fell.</returns>
+    /// <summary>Some VMs run before anything is killed, so that there is something to move.</summary>
+    private static async Task FillAsync(RealPool pool)
+    {
+        using var rest = pool.Rest("operator@internal");
+        for (var i = 0; i < AtOnce; i++)
+        {
+            var vm = await RealPool.SucceedsAsync(rest.PostAsync("vms", New($"first-{i.ToString(CultureInfo.InvariantCulture)}", "trusted")));
+            await RealPool.SucceedsAsync(rest.PostAsync($"vms/{vm.GetProperty("id").GetString()}/start", new { }));
+        }
+    }
+
+    /// <summary>Begins operations on several VMs and kills something while they run.</summary>
+    /// <returns>Whether one had not ended when the blow fell.</returns>
     private async Task<bool> StrikeAsync(RealPool pool, Random random, int number)
     {
         using var rest = pool.Rest("operator@internal");
         var vms = await rest.VmsAsync();
-        var asking = BeginAsync(rest, vms, random, number);
+        var chosen = random.GetItems([.. vms], AtOnce).Distinct().ToList();
+        var asking = chosen.Select((vm, which) => BeginAsync(rest, vm, random, $"{number.ToString("000", CultureInfo.InvariantCulture)}-{which.ToString(CultureInfo.InvariantCulture)}")).ToList();
 
         // The moment is the point of the test, not a wait for anything.
         await Task.Delay(random.Next(20, LongestMilliseconds), TestContext.Current.CancellationToken);
@@ -70,34 +84,36 @@ public sealed class RealCrashTests
             await pool.StartPortalAgainAsync();
         }
 
-        try
+        foreach (var answer in asking)
         {
-            did.Enqueue($"{number}: answered {(await asking).Status}");
-        }
-        catch (HttpRequestException)
-        {
-            did.Enqueue($"{number}: the answer was cut off");
+            try
+            {
+                did.Enqueue($"{number}: answered {(await answer).Status}");
+            }
+            catch (HttpRequestException)
+            {
+                did.Enqueue($"{number}: the answer was cut off");
+            }
         }
 
         return unfinished;
     }
 
-    private Task<RestAnswer> BeginAsync(RestClient rest, IReadOnlyList<RestVm> vms, Random random, int number)
+    private Task<RestAnswer> BeginAsync(RestClient rest, RestVm vm, Random random, string number)
     {
-        var (dice, vm) = (random.Next(10), vms.Count == 0 ? null : vms[random.Next(vms.Count)]);
-        var action = vm switch
+        var dice = random.Next(10);
+        var action = vm.Status switch
         {
-            null => "create",
-            { Status: "up" } => dice switch { < 3 => "create", < 7 => "migrate", 7 => "stop", 8 => "suspend", _ => "create" },
-            { Status: "paused" } => dice < 6 ? "resume" : "stop",
-            _ => dice switch { < 3 => "create", < 6 => "start", < 8 => "migrate", _ => "delete" },
+            "up" => dice switch { < 2 => "create", < 8 => "migrate", 8 => "stop", _ => "suspend" },
+            "paused" => dice switch { < 6 => "resume", < 8 => "migrate", _ => "stop" },
+            _ => dice switch { < 2 => "create", < 7 => "start", < 9 => "migrate", _ => "delete" },
         };
-        did.Enqueue($"{number}: {action} {vm?.Name}");
+        did.Enqueue($"{number}: {action} {vm.Name}");
         return action switch
         {
-            "create" => rest.PostAsync("vms", New($"real-{number.ToString("000", CultureInfo.InvariantCulture)}", dice % 3 == 0 ? "any" : "trusted")),
-            "delete" => rest.DeleteAsync($"vms/{vm!.Id}"),
-            _ => rest.PostAsync($"vms/{vm!.Id}/{action}", new { }),
+            "create" => rest.PostAsync("vms", New($"real-{number}", dice % 2 == 0 ? "any" : "trusted")),
+            "delete" => rest.DeleteAsync($"vms/{vm.Id}"),
+            _ => rest.PostAsync($"vms/{vm.Id}/{action}", new { }),
         };
     }
 

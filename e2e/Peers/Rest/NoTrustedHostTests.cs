@@ -8,12 +8,12 @@ public sealed class NoTrustedHostTests
         PublishedPortal.RequireOrSkip();
         Curl.RequireOrSkip();
         var folder = Directory.CreateTempSubdirectory("portal-no-trust-").FullName;
-        // Of two hosts the second reboots with other firmware; the first is set aside here.
+        // Of two hosts the second reboots with other firmware; the first is put into quarantine here.
         await using var portal = await RunningPortal.StartAsync(folder, new Dictionary<string, string> { ["Portal__Simulation__Hosts"] = "2", ["Portal__Simulation__Clusters"] = "1" });
         using var rest = new RestClient(portal.Address, "admin@internal");
         await rest.HostAsync("kvm-a02", h => h.Trust == "untrusted", "untrusted");
         var first = await rest.HostAsync("kvm-a01", h => h.Trust == "trusted", "trusted");
-        Assert.Equal(200, (await rest.PostAsync($"hosts/{first.Id}/deactivate", new { })).Status);
+        Assert.Equal(200, (await rest.PostAsync($"hosts/{first.Id}/quarantine", new { })).Status);
 
         var answer = await Curl.RunAsync(
             "-u", "operator@internal:demo",
@@ -26,7 +26,7 @@ public sealed class NoTrustedHostTests
         var placement = answer.Xml.Element("placement")!;
         Assert.Equal("2", placement.Element("considered")!.Value);
         Assert.Equal(
-            [("state.maintenance", "1"), ("trust.untrusted", "1")],
+            [("quarantine", "1"), ("trust.untrusted", "1")],
             placement.Descendants("reason").Where(r => r.HasElements).Select(r => (r.Element("code")!.Value, r.Element("hosts")!.Value)).Order());
         Assert.DoesNotContain(await rest.VmsAsync(), v => v.Name == "unplaceable");
         Directory.Delete(folder, recursive: true);
