@@ -26,8 +26,11 @@ public sealed class FirstStartTests : IDisposable
 
         Assert.Equal(Happened(portal, "baseline.created"), Happened(portal, "baseline.approved"));
         using var rest = new RestClient(portal.Address, "auditor@internal");
-        var trust = (await rest.HostsAsync()).ToDictionary(h => h.Name, h => h.Trust, StringComparer.Ordinal);
-        Assert.All(DemoPortal.TrustedHosts, name => Assert.Equal("trusted", trust[name]));
+        // A policy that was approved last may still be applied to one or the other.
+        foreach (var name in DemoPortal.TrustedHosts)
+        {
+            await rest.HostAsync(name, h => h.Trust == "trusted", "trusted");
+        }
     }
 
     private static int Happened(RunningPortal portal, string action)
